@@ -1,0 +1,6 @@
+//! A Bedrock-compatible API gateway in front of SageMaker endpoints.
+
+pub mod clock;
+pub mod error;
+
+pub use error::{Code, Error, Result};
