@@ -1,0 +1,1 @@
+//! OpenAI chat: vLLM, SGLang, LMI chat, TGI chat, EMD.

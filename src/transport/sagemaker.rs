@@ -1,0 +1,1 @@
+//! SageMaker through the official SDK.
