@@ -4,6 +4,7 @@ pub mod clock;
 pub mod container;
 pub mod converse;
 pub mod error;
+pub mod meter;
 pub mod transport;
 pub mod wire;
 
