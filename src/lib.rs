@@ -1,5 +1,6 @@
 //! A Bedrock-compatible API gateway in front of SageMaker endpoints.
 
+pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod error;
