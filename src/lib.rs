@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod error;
+pub mod wire;
 
 pub use error::{Code, Error, Result};
