@@ -125,6 +125,46 @@ fn the_date_header_will_do() {
     }
 }
 
+/// A short-term key, rightly signed, whatever it says.
+fn short_term(host: &str, action: &str, service: &str, seconds: &str, signed: &str) -> String {
+    let scope = format!("20261120/r/{service}/aws4_request");
+    let query = format!(
+        "Action={action}&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F{}\
+         &X-Amz-Date=20261120T232204Z&X-Amz-Expires={seconds}&X-Amz-SignedHeaders={signed}",
+        scope.replace('/', "%2F")
+    );
+    let canonical = format!("POST\n/\n{query}\nhost:{host}\n\nhost\n{}", hex::encode(digest(b"")));
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n20261120T232204Z\n{scope}\n{}",
+        hex::encode(digest(canonical.as_bytes()))
+    );
+    let key = v4::generate_signing_key("SECRET", SystemTime::from(NOW), "r", service);
+    let signature = v4::calculate_signature(key, to_sign.as_bytes());
+    let url = format!("{host}/?{query}&X-Amz-Signature={signature}&Version=1");
+    let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, url);
+    format!("Bearer bedrock-api-key-{encoded}")
+}
+
+#[test]
+fn a_short_term_key_is_for_one_thing_and_for_twelve_hours() {
+    let (host, action) = ("bedrock.example.com", "CallWithBearerToken");
+    for (value, good) in [
+        (short_term(host, action, "bedrock", "43200", "host"), true),
+        (short_term(host, action, "bedrock", "60", "host"), true),
+        (short_term(host, action, "bedrock", "43201", "host"), false),
+        (short_term(host, action, "bedrock", "0", "host"), false),
+        (short_term(host, action, "bedrock", "-60", "host"), false),
+        (short_term(host, action, "sts", "60", "host"), false),
+        (short_term(host, "GetCallerIdentity", "bedrock", "60", "host"), false),
+        (short_term("sts.example.com", action, "bedrock", "60", "host"), false),
+        (short_term(host, action, "bedrock", "60", "host%3Bx"), false),
+    ] {
+        let request = Request::post("/x").header(AUTHORIZATION, &value).body(()).unwrap();
+        let outcome = verify(&authenticator(), &request.into_parts().0, b"");
+        assert_eq!(outcome.is_ok(), good, "{value}");
+    }
+}
+
 #[test]
 fn nothing_shows_a_secret() {
     let authenticator = authenticator();
