@@ -14,9 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{Deployment, Target};
 use crate::clock::Clock;
 use crate::container::{Decoder, Mode};
-use crate::converse::{
-    Ask, Event, Input, PerformanceConfiguration, ServiceTier,
-};
+use crate::converse::{Ask, Event, Input, PerformanceConfiguration, ServiceTier};
 use crate::error::Upstream;
 use crate::meter::Record;
 use crate::transport::{Failure, Hints};
@@ -161,14 +159,12 @@ impl Answer {
         let Some(body) = &mut self.body else { return Ok(false) };
         let before = out.len();
         while out.len() == before {
-            match body.next().await {
-                Some(bytes) => self.decoder.push(bytes?, out)?,
-                None => {
-                    self.body = None;
-                    self.decoder.finish(out)?;
-                    return Ok(false);
-                }
-            }
+            let Some(bytes) = body.next().await else {
+                self.body = None;
+                self.decoder.finish(out)?;
+                return Ok(false);
+            };
+            self.decoder.push(bytes?, out)?;
         }
         Ok(true)
     }

@@ -57,6 +57,11 @@ impl Principal {
         self.0.as_deref().unwrap_or("anonymous")
     }
 
+    /// The name, shared; `None` where nobody asked.
+    pub const fn shared_name(&self) -> Option<&Arc<str>> {
+        self.0.as_ref()
+    }
+
     /// Whether nobody asked who calls.
     pub fn is_anonymous(&self) -> bool {
         self.0.is_none()

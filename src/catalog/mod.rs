@@ -1,10 +1,10 @@
 //! Model id, ARN or profile → deployment. (placeholder until merge)
 #![expect(missing_docs, reason = "placeholder")]
-use std::sync::Arc;
 use crate::container::{Container, Mode};
 use crate::converse::BlockOrder;
 use crate::transport::Transport;
 use crate::{Error, Result};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct Target {
@@ -16,12 +16,20 @@ pub struct Target {
     pub prefix_aware: bool,
 }
 impl Target {
-    pub fn mode(&self, _max_tokens: Option<i32>) -> Mode { Mode::Unary }
+    pub fn mode(&self, _max_tokens: Option<i32>) -> Mode {
+        Mode::Unary
+    }
 }
 #[derive(Debug)]
-pub struct Deployment { pub model_id: Arc<str>, pub block_order: BlockOrder, pub target: Target }
+pub struct Deployment {
+    pub model_id: Arc<str>,
+    pub block_order: BlockOrder,
+    pub target: Target,
+}
 #[derive(Debug, Default)]
 pub struct Catalog;
 impl Catalog {
-    pub fn resolve(&self, _id: &str) -> Result<Arc<Deployment>> { Err(Error::internal()) }
+    pub fn resolve(&self, _id: &str) -> Result<Arc<Deployment>> {
+        Err(Error::internal())
+    }
 }

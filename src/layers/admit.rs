@@ -11,7 +11,7 @@ use tower::util::Oneshot;
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::{Admitted, Arrived};
-use crate::meter::Meter;
+use crate::meter::{BodyGuard, Meter};
 use crate::wire::Body;
 use crate::{Code, Error, Result};
 
@@ -32,7 +32,7 @@ pub struct Budget {
 #[derive(Debug)]
 pub struct Share {
     _permit: OwnedSemaphorePermit,
-    _counted: crate::meter::BodyGuard,
+    _counted: BodyGuard,
 }
 
 impl Budget {
@@ -58,9 +58,12 @@ impl Budget {
     pub async fn share(&self, bytes: u64) -> Result<Share> {
         let bytes = bytes.min(self.max_body).min(self.total);
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let permit = tokio::time::timeout(self.wait, Arc::clone(&self.units).acquire_many_owned(units));
+        let permit =
+            tokio::time::timeout(self.wait, Arc::clone(&self.units).acquire_many_owned(units));
         match permit.await {
-            Ok(Ok(permit)) => Ok(Share { _permit: permit, _counted: self.meter.metrics().body(bytes) }),
+            Ok(Ok(permit)) => {
+                Ok(Share { _permit: permit, _counted: self.meter.metrics().body(bytes) })
+            }
             Ok(Err(_)) | Err(_) => Err(Error::new(
                 Code::ServiceUnavailable,
                 "The gateway is busy with other requests. Try your request again.",

@@ -110,7 +110,9 @@ impl AuthLayer {
             Claim::Known(principal) => principal,
             Claim::Signed(pending) => pending.verify(hash)?,
         };
-        record.principal(principal.shared_name());
+        if let Some(name) = principal.shared_name() {
+            record.principal(name);
+        }
         Ok(Signed { record, principal, head, body, share })
     }
 
@@ -133,7 +135,9 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 fn too_large(limit: u64) -> Error {
     Error::new(
         Code::TooLarge,
-        format!("The request body is larger than the limit of {limit} bytes. Send a smaller request."),
+        format!(
+            "The request body is larger than the limit of {limit} bytes. Send a smaller request."
+        ),
     )
 }
 
@@ -163,7 +167,9 @@ where
         1 => pieces.remove(0),
         _ => {
             let mut whole = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
-            pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+            for piece in &pieces {
+                whole.extend_from_slice(piece);
+            }
             whole.freeze()
         }
     };

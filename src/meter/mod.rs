@@ -7,5 +7,5 @@
 mod metrics;
 mod record;
 
-pub use metrics::Metrics;
+pub use metrics::{BodyGuard, ConnectionGuard, Metrics};
 pub use record::{Ended, Meter, Record};

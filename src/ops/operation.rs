@@ -152,14 +152,21 @@ mod tests {
             "/base/v1/model/arn%3Aaws-cn%3Abedrock%3Acn-northwest-1%3A123456789012%3Aimported-model%2Fabcdefghijkl/converse",
         ] {
             let route = post(path).unwrap();
-            assert_eq!((route.operation, route.model_id.as_deref()), (Operation::Converse, Some(arn)), "{path}");
+            assert_eq!(
+                (route.operation, route.model_id.as_deref()),
+                (Operation::Converse, Some(arn)),
+                "{path}"
+            );
         }
         let odd = post("/model/weird%20id%2Fwith%20space%2Bplus/invoke").unwrap();
         assert_eq!(odd.model_id.as_deref(), Some("weird id/with space+plus"));
         let twice = post("/model/a%252Fb/converse").unwrap();
         assert_eq!(twice.model_id.as_deref(), Some("a%2Fb"), "decoded once");
         let nested = post("/model/converse/converse-stream").unwrap();
-        assert_eq!((nested.operation, nested.model_id.as_deref()), (Operation::ConverseStream, Some("converse")));
+        assert_eq!(
+            (nested.operation, nested.model_id.as_deref()),
+            (Operation::ConverseStream, Some("converse"))
+        );
     }
 
     #[test]
@@ -177,7 +184,9 @@ mod tests {
 
     #[test]
     fn what_is_no_operation() {
-        for path in ["/", "/model//converse", "/model/x", "/model/x/", "/model/x/conver%73e", "/converse"] {
+        for path in
+            ["/", "/model//converse", "/model/x", "/model/x/", "/model/x/conver%73e", "/converse"]
+        {
             assert_eq!(post(path).unwrap_err().code(), Code::UnknownOperation, "{path}");
         }
         let get = Route::parse(&Method::GET, "/model/x/converse").unwrap_err();

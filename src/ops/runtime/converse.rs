@@ -1,7 +1,7 @@
 //! `Converse`: `POST /model/{modelId}/converse`.
 
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::Response;
+use http::header::{CONTENT_TYPE, HeaderValue};
 
 use super::question;
 use crate::converse::Fold;

@@ -9,14 +9,14 @@ use crate::{Error, Result};
 
 /// Reads and validates the body; refuses by name what is not built yet.
 pub(super) fn read(call: &Call) -> Result<Ask> {
-    let request = Request::parse(&call.body)?;
+    let request = serde_json::from_slice::<Request>(&call.body)
+        .map_err(|e| Error::validation(e.to_string()))?;
     if request.guardrail_config.is_some() {
         return Err(Error::not_supported("guardrailConfig"));
     }
     if request.prompt_variables.is_some() {
         return Err(Error::not_supported("promptVariables"));
     }
-    request.validate()?;
     Ok(Ask::from(request))
 }
 
