@@ -5,9 +5,10 @@
 //! every operation; with TLS both are offered by ALPN.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -18,7 +19,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -36,9 +37,10 @@ use crate::{Error, Result};
 pub struct Options {
     /// Open connections at once; more wait in the kernel's queue.
     pub max_connections: usize,
-    /// From a connection's first byte (or its last answer's end) to the end of a request's head;
-    /// the TLS handshake has as long.
+    /// From a connection to its first request's head; the TLS handshake has as long.
     pub header_timeout: Duration,
+    /// From an answer's end to the next request's head on the same connection.
+    pub idle_timeout: Duration,
     /// How long calls in flight may go on once the shutdown was asked for.
     pub drain: Duration,
 }
@@ -58,9 +60,7 @@ impl Server {
         tls: Option<Arc<ServerConfig>>,
         options: Options,
     ) -> Result<Self> {
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            Error::internal().because(format!("cannot listen on {address}: {error}"))
-        })?;
+        let listener = listen(address).await?;
         Ok(Self { listener, tls, options })
     }
 
@@ -85,8 +85,8 @@ impl Server {
             Arc::new(Semaphore::new(self.options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
-        let builder = Arc::new(builder(self.options.header_timeout));
-        let mut shutdown = std::pin::pin!(shutdown);
+        let builder = Arc::new(builder(self.options.idle_timeout));
+        let mut shutdown = pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 accepted = accept(&self.listener, &places) => accepted,
@@ -98,16 +98,16 @@ impl Server {
             let (tls, builder) = (self.tls.clone(), Arc::clone(&builder));
             let watcher = graceful.watcher();
             let counted = meter.metrics().connection();
-            let handshake = self.options.header_timeout;
+            let first = self.options.header_timeout;
             connections.spawn(async move {
                 let _held = (place, counted);
                 match tls {
-                    None => connection(&builder, stream, peer, gateway, watcher).await,
+                    None => connection(&builder, stream, peer, gateway, watcher, first).await,
                     Some(config) => {
                         let accepting = TlsAcceptor::from(config).accept(stream);
-                        match timeout(handshake, accepting).await {
+                        match timeout(first, accepting).await {
                             Ok(Ok(stream)) => {
-                                connection(&builder, stream, peer, gateway, watcher).await;
+                                connection(&builder, stream, peer, gateway, watcher, first).await;
                             }
                             Ok(Err(error)) => {
                                 tracing::debug!(%peer, %error, "TLS handshake failed");
@@ -150,12 +150,12 @@ async fn accept(
     }
 }
 
-fn builder(header_timeout: Duration) -> auto::Builder<TokioExecutor> {
+fn builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(idle_timeout) // hyper's clock runs between requests, too
         .max_buf_size(64 * 1024);
     builder
         .http2()
@@ -176,35 +176,91 @@ async fn connection<I>(
     peer: SocketAddr,
     gateway: Gateway<Incoming>,
     watcher: Watcher,
+    first: Duration,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&asked);
     let service = service_fn(move |request: Request<Incoming>| {
+        asks.store(true, Ordering::Relaxed);
         gateway.clone().oneshot(Inbound { peer, request })
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection.into_owned()).await {
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let mut connection = pin!(watcher.watch(connection));
+    let ended = match timeout(first, &mut connection).await {
+        Ok(ended) => ended,
+        // A connection that has asked for nothing takes somebody else's place.
+        Err(_) if !asked.load(Ordering::Relaxed) => return,
+        Err(_) => connection.await,
+    };
+    if let Err(error) = ended {
         // A caller who left, or no HTTP at all: the calls' own records tell what was lost.
         tracing::debug!(%peer, %error, "connection ended");
     }
 }
 
-/// Serves `/metrics` and `/ready` for the operator, until it is dropped.
-pub async fn admin(listener: TcpListener, meter: Meter) {
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        while connections.try_join_next().is_some() {}
-        let meter = meter.clone();
-        connections.spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let response = page(request.uri().path(), meter.metrics());
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let connection = builder(Duration::from_secs(10));
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
-        });
+/// Whether calls to `url` would arrive at `own`, the address we listen on.
+pub async fn leads_to(url: &str, own: SocketAddr) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    let standard = if uri.scheme_str() == Some("http") { 80 } else { 443 };
+    let port = uri.port_u16().unwrap_or(standard);
+    let (Some(host), true) = (uri.host(), port == own.port()) else { return false };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    // A name that does not resolve now leads nowhere; calls will say so.
+    let Ok(addresses) = lookup_host((host, port)).await else { return false };
+    let here = |ip: IpAddr| UdpSocket::bind((ip, 0)).is_ok(); // only our own addresses can be bound
+    addresses.into_iter().any(|address| {
+        address.ip() == own.ip() || (own.ip().is_unspecified() && here(address.ip()))
+    })
+}
+
+/// The operator's port: `/metrics` and `/ready`.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Admin {
+    /// Binds `address`.
+    pub async fn bind(address: SocketAddr) -> Result<Self> {
+        let listener = listen(address).await?;
+        let address = listener.local_addr().map_err(|error| Error::internal().because(error))?;
+        Ok(Self { listener, address })
     }
+
+    /// The address that was bound, with its real port.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until it is dropped.
+    pub async fn run(self, meter: Meter) {
+        let places = Arc::new(Semaphore::new(64));
+        let builder = Arc::new(builder(Duration::from_secs(30)));
+        let mut connections = JoinSet::new();
+        loop {
+            let Some((stream, _, place)) = accept(&self.listener, &places).await else { continue };
+            while connections.try_join_next().is_some() {}
+            let (meter, builder) = (meter.clone(), Arc::clone(&builder));
+            connections.spawn(async move {
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let response = page(request.uri().path(), meter.metrics());
+                    async move { Ok::<_, Infallible>(response) }
+                });
+                // Whoever scrapes comes again.
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::internal().because(format!("cannot listen on {address}: {error}"))
+    })
 }
 
 fn page(path: &str, metrics: &Metrics) -> Response<Body> {
