@@ -1,10 +1,18 @@
 //! A Bedrock-compatible API gateway in front of SageMaker endpoints.
 
+pub mod auth;
+pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod container;
 pub mod converse;
 pub mod error;
+pub mod layers;
+pub mod meter;
+pub mod ops;
+pub mod relay;
+pub mod server;
+pub mod stack;
 pub mod transport;
 pub mod wire;
 

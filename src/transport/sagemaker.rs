@@ -1,1 +1,0 @@
-//! SageMaker through the official SDK.
