@@ -4,27 +4,30 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::shape::{structures, union};
 use super::{
     Blob, Citation, ErrorBlock, ImageFormat, MediaSource, Metrics, PerformanceConfiguration, Role,
-    ServiceTier, StopReason, TokenUsage, ToolResultStatus,
+    ServiceTier, StopReason, TokenUsage, ToolResultStatus, Trace,
 };
 
-/// A piece of a streamed answer, in the order of the wire:
-///
-/// ```text
-/// messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata
-/// ```
-///
-/// Only tool uses, tool results and images get a `contentBlockStart`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Event {
-    MessageStart(MessageStartEvent),
-    ContentBlockStart(ContentBlockStartEvent),
-    ContentBlockDelta(ContentBlockDeltaEvent),
-    ContentBlockStop(ContentBlockStopEvent),
-    MessageStop(MessageStopEvent),
-    Metadata(MetadataEvent),
+union! {
+    /// A piece of a streamed answer, in the order of the wire:
+    ///
+    /// ```text
+    /// messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata
+    /// ```
+    ///
+    /// Only tool uses, tool results and images get a `contentBlockStart`. A member's name is the
+    /// frame's `:event-type`; the union's exceptions travel as errors.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Event {
+        MessageStart(MessageStartEvent) = "messageStart",
+        ContentBlockStart(ContentBlockStartEvent) = "contentBlockStart",
+        ContentBlockDelta(ContentBlockDeltaEvent) = "contentBlockDelta",
+        ContentBlockStop(ContentBlockStopEvent) = "contentBlockStop",
+        MessageStop(MessageStopEvent) = "messageStop",
+        Metadata(MetadataEvent) = "metadata",
+    }
 }
 
 impl Event {
@@ -46,18 +49,6 @@ impl Event {
     /// The end of block `index`.
     pub const fn stop(index: u32) -> Self {
         Self::ContentBlockStop(ContentBlockStopEvent { content_block_index: index })
-    }
-
-    /// The member's name in `ConverseStreamOutput`: the frame's `:event-type`.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::MessageStart(_) => "messageStart",
-            Self::ContentBlockStart(_) => "contentBlockStart",
-            Self::ContentBlockDelta(_) => "contentBlockDelta",
-            Self::ContentBlockStop(_) => "contentBlockStop",
-            Self::MessageStop(_) => "messageStop",
-            Self::Metadata(_) => "metadata",
-        }
     }
 
     /// Writes the frame's payload with its padding member `p`, members in alphabetical order as
@@ -104,7 +95,7 @@ impl Event {
                     p: padding,
                     performance_config: event.performance_config,
                     service_tier: event.service_tier,
-                    trace: event.trace.as_ref(),
+                    trace: event.trace.as_deref(),
                     usage: &event.usage,
                 },
             ),
@@ -113,27 +104,29 @@ impl Event {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MessageStartEvent {
     pub role: Role,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ContentBlockStartEvent {
     pub content_block_index: u32,
     pub start: ContentBlockStart,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ContentBlockStart {
-    ToolUse(ToolUseBlockStart),
-    ToolResult(ToolResultBlockStart),
-    Image(ImageBlockStart),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ContentBlockStart {
+        ToolUse(ToolUseBlockStart) = "toolUse",
+        ToolResult(ToolResultBlockStart) = "toolResult",
+        Image(ImageBlockStart) = "image",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolUseBlockStart {
     pub name: String,
     pub tool_use_id: String,
@@ -142,7 +135,7 @@ pub struct ToolUseBlockStart {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolResultBlockStart {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ToolResultStatus>,
@@ -152,51 +145,56 @@ pub struct ToolResultBlockStart {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ImageBlockStart {
     pub format: ImageFormat,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ContentBlockDeltaEvent {
     pub content_block_index: u32,
     pub delta: ContentBlockDelta,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ContentBlockDelta {
-    Text(String),
-    ToolUse(ToolUseBlockDelta),
-    ToolResult(Vec<ToolResultBlockDelta>),
-    ReasoningContent(ReasoningContentBlockDelta),
-    Citation(Citation),
-    Image(ImageBlockDelta),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ContentBlockDelta {
+        Text(String) = "text",
+        ToolUse(ToolUseBlockDelta) = "toolUse",
+        ToolResult(Vec<ToolResultBlockDelta>) = "toolResult",
+        ReasoningContent(ReasoningContentBlockDelta) = "reasoningContent",
+        Citation(Citation) = "citation",
+        Image(ImageBlockDelta) = "image",
+    }
 }
 
 /// `input` is a fragment of JSON text; all fragments of a block together are one value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ToolUseBlockDelta {
     pub input: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ToolResultBlockDelta {
-    Text(String),
-    Json(Value),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ToolResultBlockDelta {
+        Text(String) = "text",
+        Json(Value) = "json",
+    }
+}
+
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ReasoningContentBlockDelta {
+        Text(String) = "text",
+        RedactedContent(Blob) = "redactedContent",
+        Signature(String) = "signature",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ReasoningContentBlockDelta {
-    Text(String),
-    RedactedContent(Blob),
-    Signature(String),
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ImageBlockDelta {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBlock>,
@@ -205,13 +203,13 @@ pub struct ImageBlockDelta {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ContentBlockStopEvent {
     pub content_block_index: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct MessageStopEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional_model_response_fields: Option<Value>,
@@ -224,7 +222,7 @@ pub struct MessageStopEvent {
 
 /// `ConverseStreamMetadataEvent`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct MetadataEvent {
     pub metrics: Metrics,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,9 +230,23 @@ pub struct MetadataEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<ServiceTier>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace: Option<Value>,
+    pub trace: Option<Box<Trace>>,
     pub usage: TokenUsage,
 }
+
+structures!(
+    MessageStartEvent,
+    ContentBlockStartEvent,
+    ToolUseBlockStart,
+    ToolResultBlockStart,
+    ImageBlockStart,
+    ContentBlockDeltaEvent,
+    ToolUseBlockDelta,
+    ImageBlockDelta,
+    ContentBlockStopEvent,
+    MessageStopEvent,
+    MetadataEvent
+);
 
 /// The events with their padding, members in alphabetical order.
 mod padded {
@@ -288,7 +300,7 @@ mod padded {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub(super) service_tier: Option<super::ServiceTier>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub(super) trace: Option<&'a serde_json::Value>,
+        pub(super) trace: Option<&'a super::Trace>,
         pub(super) usage: &'a super::TokenUsage,
     }
 }

@@ -49,7 +49,7 @@ pub struct Fold {
     stop: Option<(StopReason, Option<Value>)>,
     usage: TokenUsage,
     metrics: Metrics,
-    trace: Option<Value>,
+    trace: Option<Box<super::Trace>>,
     performance_config: Option<PerformanceConfiguration>,
     service_tier: Option<ServiceTier>,
 }

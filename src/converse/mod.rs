@@ -14,7 +14,10 @@ mod blob;
 mod content;
 mod event;
 mod fold;
+mod read;
 mod request;
+mod shape;
+mod trace;
 
 pub use answer::{
     CacheDetail, Metrics, Output, PerformanceConfiguration, PerformanceLatency, Response,
@@ -30,4 +33,6 @@ pub use event::{
     ToolResultBlockStart, ToolUseBlockDelta, ToolUseBlockStart,
 };
 pub use fold::{BlockOrder, Fold};
+pub use read::read;
 pub use request::*;
+pub use trace::*;
