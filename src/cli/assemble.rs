@@ -12,11 +12,13 @@ use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{self, AuthMode, Config};
+use crate::container::Container;
 use crate::container::openai::{OpenAi, Options};
 use crate::layers::admit::Budget;
 use crate::meter::{Meter, Metrics};
 use crate::server::{self, Admin, Server};
 use crate::stack::{self, Gateway};
+use crate::transport::Transport;
 use crate::transport::sagemaker::{Address, Clients, Settings};
 use crate::{Error, Result};
 
@@ -54,7 +56,7 @@ pub async fn assemble(
     };
     refuse_loops(config, &server).await?;
     let clients = Clients::connect(settings(&config.sagemaker), credentials).await?;
-    let catalog = Catalog::new(config, Box::new(move |target| connect(&clients, target)))?;
+    let catalog = Catalog::new(config, move |target| connect(&clients, target))?;
     let parts = stack::Parts {
         meter: meter.clone(),
         budget: Budget::new(
@@ -100,7 +102,10 @@ fn settings(config: &config::SageMaker) -> Settings {
     }
 }
 
-fn connect(clients: &Clients, target: &config::Target) -> Result<crate::catalog::Connected> {
+fn connect(
+    clients: &Clients,
+    target: &config::Target,
+) -> Result<(Arc<dyn Transport>, Arc<dyn Container>)> {
     let transport = clients.target(Address {
         endpoint: target.endpoint.clone(),
         region: target.region.clone(),
@@ -134,7 +139,7 @@ fn authenticator(auth: &config::Auth) -> Result<Authenticator> {
         principal: key.principal.clone(),
     });
     let ring = Keyring::new(access, bearer).map_err(|error| Error::internal().because(error))?;
-    let services: Vec<&str> = auth.services.iter().map(String::as_str).collect();
+    let services: Vec<&str> = auth.services.iter().map(|service| service.as_str()).collect();
     Ok(Authenticator::new(ring, &services))
 }
 

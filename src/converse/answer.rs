@@ -56,23 +56,6 @@ string_enum! {
     }
 }
 
-impl StopReason {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::EndTurn => "end_turn",
-            Self::ToolUse => "tool_use",
-            Self::MaxTokens => "max_tokens",
-            Self::StopSequence => "stop_sequence",
-            Self::GuardrailIntervened => "guardrail_intervened",
-            Self::ContentFiltered => "content_filtered",
-            Self::MalformedModelOutput => "malformed_model_output",
-            Self::MalformedToolUse => "malformed_tool_use",
-            Self::ModelContextWindowExceeded => "model_context_window_exceeded",
-        }
-    }
-}
-
 /// Tokens. `input_tokens` excludes those read from or written to a cache; `total_tokens` is the
 /// sum of all four.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 
+use crate::catalog::Target;
 use crate::converse::{Ask, Request};
 use crate::ops::Call;
 use crate::transport::Hints;
@@ -17,16 +18,23 @@ pub(super) fn read(call: &Call) -> Result<Ask> {
     if request.prompt_variables.is_some() {
         return Err(Error::not_supported("promptVariables"));
     }
+    request.validate()?;
     Ok(Ask::from(request))
 }
 
 /// What the call's headers tell the endpoint: the names that SageMaker itself reads.
-pub(super) fn hints(call: &Call) -> Hints {
+pub(super) fn hints(call: &Call, target: &Target) -> Hints {
     let header = |name: &str| text(&call.head.headers, name);
     Hints {
         inference_id: Some(call.record.id().to_owned()),
-        session_id: header("x-amzn-sagemaker-session-id"),
-        custom_attributes: header("x-amzn-sagemaker-custom-attributes"),
+        session_id: target
+            .forward_session_id
+            .then(|| header("x-amzn-sagemaker-session-id"))
+            .flatten(),
+        custom_attributes: target
+            .forward_custom_attributes
+            .then(|| header("x-amzn-sagemaker-custom-attributes"))
+            .flatten(),
         prefix_aware_id: header("x-amzn-sagemaker-prefix-aware-id"),
         target_variant: header("x-amzn-sagemaker-target-variant"),
     }
