@@ -81,7 +81,11 @@ impl Body {
 impl Drop for Body {
     fn drop(&mut self) {
         // hyper does not ask a body of known length for its end once it has all its bytes.
-        let end = if http_body::Body::is_end_stream(&self.inner) { End::Complete } else { End::Abandoned };
+        let end = if http_body::Body::is_end_stream(&self.inner) {
+            End::Complete
+        } else {
+            End::Abandoned
+        };
         self.end(end);
     }
 }
