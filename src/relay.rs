@@ -164,7 +164,7 @@ impl Answer {
                 self.decoder.finish(out)?;
                 return Ok(false);
             };
-            self.decoder.push(bytes?, out)?;
+            self.decoder.push(&bytes?, out)?;
         }
         Ok(true)
     }

@@ -5,7 +5,6 @@
 
 pub mod openai;
 
-use bytes::Bytes;
 
 use crate::converse::{Ask, Event};
 use crate::wire::Payload;
@@ -43,7 +42,7 @@ pub trait Container: Send + Sync + std::fmt::Debug {
 /// complete.
 pub trait Decoder: Send {
     /// Takes the next bytes and appends the events they complete.
-    fn push(&mut self, bytes: Bytes, out: &mut Vec<Event>) -> Result<()>;
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<()>;
 
     /// Takes the end of the bytes.
     fn finish(&mut self, out: &mut Vec<Event>) -> Result<()>;

@@ -1,1 +1,0 @@
-//! OpenAI chat: vLLM, SGLang, LMI chat, TGI chat, EMD.
