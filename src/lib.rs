@@ -1,4 +1,4 @@
-//! A Bedrock-compatible API gateway in front of SageMaker endpoints.
+#![doc = include_str!("README.md")]
 
 pub mod auth;
 pub mod catalog;
