@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod container;
 pub mod converse;
+pub mod emulator;
 pub mod error;
 pub mod layers;
 pub mod meter;
