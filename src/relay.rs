@@ -24,6 +24,7 @@ use crate::{Code, Error, Result};
 #[derive(Clone, Debug)]
 pub struct Relay {
     clock: Clock,
+    max_answer: u64,
 }
 
 /// What the caller wants to see of the answer.
@@ -36,9 +37,10 @@ pub enum Want {
 }
 
 impl Relay {
-    /// A relay whose ids and times come from `clock`.
-    pub fn new(clock: Clock) -> Self {
-        Self { clock }
+    /// A relay whose ids and times come from `clock`. An answer that is wanted whole may take
+    /// `max_answer` bytes of the container's payload.
+    pub fn new(clock: Clock, max_answer: u64) -> Self {
+        Self { clock, max_answer }
     }
 
     /// A generator for what an answer needs of chance.
@@ -73,6 +75,7 @@ impl Relay {
         let reply = sent.map_err(|failure| refused(target, failure))?;
         Ok(Answer {
             body: Some(reply.body),
+            room: if want == Want::Whole { self.max_answer } else { u64::MAX },
             decoder: target.container.decoder(ask, mode, self.clock.fork()),
             endpoint: Arc::clone(&target.endpoint),
             started: false,
@@ -118,10 +121,20 @@ fn prefix_id(ask: &Ask) -> String {
     hex::encode(hash.finalize().get(..16).unwrap_or_default())
 }
 
+fn too_long() -> Error {
+    Error::new(
+        Code::ModelError,
+        "The model's answer is larger than this gateway holds. Ask for fewer tokens, or stream it.",
+    )
+    .because("the answer is over limits.max_answer")
+}
+
 /// One answer on its way.
 pub struct Answer {
     /// `None` once it has ended.
     body: Option<BoxStream<'static, Result<bytes::Bytes>>>,
+    /// How many bytes it may still take; a caller who reads events holds none of them up.
+    room: u64,
     decoder: Box<dyn Decoder>,
     endpoint: Arc<str>,
     started: bool,
@@ -164,7 +177,9 @@ impl Answer {
                 self.decoder.finish(out)?;
                 return Ok(false);
             };
-            self.decoder.push(&bytes?, out)?;
+            let bytes = bytes?;
+            self.room = self.room.checked_sub(bytes.len() as u64).ok_or_else(too_long)?;
+            self.decoder.push(&bytes, out)?;
         }
         Ok(true)
     }

@@ -37,6 +37,8 @@ pub struct Parts {
     pub catalog: Arc<Catalog>,
     /// Calls in flight at once.
     pub max_calls: usize,
+    /// The largest payload of an answer that is wanted whole, in bytes.
+    pub max_answer: u64,
 }
 
 /// The service that answers requests; a connection gets a clone.
@@ -60,6 +62,6 @@ where
         // Signed → Call: what is asked, of which deployment.
         .layer(RouteLayer::new(parts.catalog))
         .layer(LimitsLayer::new(parts.max_calls)) // a place, until the last byte
-        .service(Dispatch::new(Relay::new(clock)));
+        .service(Dispatch::new(Relay::new(clock, parts.max_answer)));
     BoxCloneSyncService::new(stack)
 }

@@ -72,6 +72,7 @@ pub async fn assemble(
         authenticator: authenticator(&config.auth)?,
         catalog: Arc::new(catalog),
         max_calls: limits.max_calls,
+        max_answer: limits.max_answer as u64,
     };
     Ok(Assembled { server, admin, gateway: stack::gateway(parts), meter })
 }

@@ -29,7 +29,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             model.id,
             output::DIM,
             target.endpoint,
-            target.contract,
+            target.contract.as_str(),
             output::DIM
         ));
     }

@@ -204,7 +204,10 @@ impl Record {
         };
         let took = self.elapsed();
         self.meter.metrics.count(&facts, ended, took);
-        self.log(&facts, ended, took);
+        // Health checks come every few seconds and tell nothing.
+        if facts.operation != Some("Ping") {
+            self.log(&facts, ended, took);
+        }
     }
 
     fn log(&self, facts: &Facts, ended: Ended, took: Duration) {
