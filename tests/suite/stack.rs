@@ -134,7 +134,9 @@ async fn next(body: &mut Body, frames: &mut frame::Decoder) -> Option<(String, s
 }
 
 fn chunk(text: &str) -> Result<Bytes> {
-    Ok(Bytes::from(format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")))
+    Ok(Bytes::from(format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
+    )))
 }
 
 fn last() -> Result<Bytes> {
@@ -237,7 +239,10 @@ async fn what_the_container_refused_reaches_the_caller_in_its_words() {
     let response = rig.post("converse", ASK).await;
     assert_eq!(response.status(), 424);
     let answer = json(response).await;
-    assert_eq!((&answer["originalStatusCode"], &answer["resourceName"]), (&500.into(), &"e".into()));
+    assert_eq!(
+        (&answer["originalStatusCode"], &answer["resourceName"]),
+        (&500.into(), &"e".into())
+    );
 }
 
 #[tokio::test]
@@ -374,11 +379,12 @@ async fn a_panic_is_an_error_before_the_head_and_a_frame_after_it() {
     upstream.send(chunk("Ni")).await.unwrap();
     let body = rig.post("converse-stream", ASK).await.into_body();
     let mut frames = frame::Decoder::new(frame::MAX_FRAME);
-    let names: Vec<_> = futures_util::stream::unfold((body, &mut frames), |(mut body, frames)| async {
-        let (name, _) = next(&mut body, frames).await?;
-        Some((name, (body, frames)))
-    })
-    .collect()
-    .await;
+    let names: Vec<_> =
+        futures_util::stream::unfold((body, &mut frames), |(mut body, frames)| async {
+            let (name, _) = next(&mut body, frames).await?;
+            Some((name, (body, frames)))
+        })
+        .collect()
+        .await;
     assert_eq!(names, ["messageStart", "internalServerException"]);
 }

@@ -1,0 +1,210 @@
+//! The real binary, as its callers and its operator meet it.
+#![cfg(test)]
+
+mod refusals;
+mod running;
+mod rust_sdk;
+mod strangers;
+
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const KEY: &str = "AKIDTEST";
+const SECRET: &str = "a secret";
+const PATH: &str = "/model/m/converse";
+const ASK: &str = r#"{"messages":[{"role":"user","content":[{"text":"hi"}]}]}"#;
+
+/// A started `helan`, ended when it is dropped.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+}
+
+impl Process {
+    /// Waits until it listens.
+    fn start(arguments: &[&str]) -> Self {
+        Self::try_start(arguments).unwrap_or_else(|output| panic!("helan did not start:\n{output}"))
+    }
+
+    /// What it wrote on standard error, if it ended instead of listening.
+    fn try_start(arguments: &[&str]) -> Result<Self, String> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_helan"))
+            .args(arguments)
+            .env_clear()
+            .env("AWS_ACCESS_KEY_ID", "AKIDDEMO")
+            .env("AWS_SECRET_ACCESS_KEY", "demo-secret-key")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut admin = None;
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            let address =
+                |rest: &str| rest.split("://").nth(1).unwrap().split('/').next().unwrap().parse();
+            if line.starts_with("metrics are on") {
+                admin = Some(address(&line).unwrap());
+            } else if line.contains("is listening on") {
+                let address = address(&line).unwrap();
+                drain(child.stderr.take().unwrap());
+                return Ok(Self { child, address, admin });
+            }
+        }
+        let mut output = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut output).unwrap();
+        assert!(!child.wait().unwrap().success());
+        Err(output)
+    }
+
+    /// Resident memory, in bytes.
+    fn resident(&self) -> u64 {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads on, so that the process never waits for room to log.
+fn drain(mut stderr: impl std::io::Read + Send + 'static) {
+    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+}
+
+/// An emulator with `rules`, and a gateway before it that serves its endpoint `e` as model `m`.
+struct Pair {
+    gateway: Process,
+    emulator: Process,
+    _files: tempfile::TempDir,
+}
+
+fn pair(rules: &str, more: &str) -> Pair {
+    let files = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| -> String {
+        let path: PathBuf = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let rules = write("rules.toml", &format!("[endpoints.e]\n{rules}"));
+    let emulator = Process::start(&["emulate", "--listen", "127.0.0.1:0", "--rules", &rules]);
+    write(
+        "keys.toml",
+        &format!("[[access_key]]\nid = \"{KEY}\"\nsecret = \"{SECRET}\"\nprincipal = \"tests\"\n"),
+    );
+    let config = write(
+        "helan.toml",
+        &format!(
+            "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[auth]\nkeys_file = \"keys.toml\"\n[sagemaker]\nregion = \"cn-northwest-1\"\nendpoint_url = \"http://{}\"\n[models.m]\nendpoint = \"e\"\n{more}",
+            emulator.address
+        ),
+    );
+    let gateway = Process::start(&["serve", "--config", &config]);
+    Pair { gateway, emulator, _files: files }
+}
+
+/// The head of a signed request, ready for the wire; the body follows it.
+fn head(address: SocketAddr, method: &str, path: &str, body: &[u8], at: SystemTime) -> String {
+    signed(address, method, path, body, (KEY, SECRET), at)
+}
+
+fn signed(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &[u8],
+    (key, secret): (&str, &str),
+    at: SystemTime,
+) -> String {
+    let uri = format!("http://{address}{path}");
+    let identity = Credentials::from_keys(key, secret, None).into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("cn-northwest-1")
+        .name("bedrock")
+        .time(at)
+        .settings(SigningSettings::default())
+        .build()
+        .unwrap()
+        .into();
+    let signable =
+        SignableRequest::new(method, &uri, std::iter::empty(), SignableBody::Bytes(body)).unwrap();
+    let (instructions, _) = sign(signable, &parameters).unwrap().into_parts();
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\nConnection: close\r\n",
+        body.len()
+    );
+    for (name, value) in instructions.headers() {
+        write!(head, "{name}: {value}\r\n").unwrap();
+    }
+    head + "\r\n"
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(": ")?;
+            key.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    fn message(&self) -> String {
+        let json = self.json();
+        json["message"].as_str().or(json["Message"].as_str()).unwrap().to_owned()
+    }
+}
+
+/// Sends these bytes on a connection of their own and reads until it is closed.
+async fn send(address: SocketAddr, request: &[&[u8]]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    for part in request {
+        stream.write_all(part).await.unwrap();
+    }
+    let mut answer = vec![];
+    stream.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|at| at == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    Answer {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        body: answer[end + 4..].to_vec(),
+        head,
+    }
+}
+
+async fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
+    let head = head(address, "POST", path, body.as_bytes(), SystemTime::now());
+    send(address, &[head.as_bytes(), body.as_bytes()]).await
+}
