@@ -348,7 +348,6 @@ pub struct CitationsContentBlock {
     pub content: Option<Vec<CitationText>>,
 }
 
-/// `Citation`, and, as a delta, `CitationsDelta`: the two have the same members.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Citation {
@@ -363,7 +362,7 @@ pub struct Citation {
 }
 
 union! {
-    /// `CitationGeneratedContent`, `CitationSourceContent`, `CitationSourceContentDelta`.
+    /// `CitationGeneratedContent`, `CitationSourceContent`.
     #[derive(Clone, Debug, PartialEq)]
     pub enum CitationText {
         Text(String) = "text",

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::shape::{structures, union};
 use super::{
-    Blob, Citation, ErrorBlock, ImageFormat, MediaSource, Metrics, PerformanceConfiguration, Role,
-    ServiceTier, StopReason, TokenUsage, ToolResultStatus, Trace,
+    Blob, Citation, CitationLocation, CitationText, ErrorBlock, ImageFormat, MediaSource, Metrics,
+    PerformanceConfiguration, Role, ServiceTier, StopReason, TokenUsage, ToolResultContentBlock,
+    ToolResultStatus, Trace,
 };
 
 union! {
@@ -164,8 +165,53 @@ union! {
         ToolUse(ToolUseBlockDelta) = "toolUse",
         ToolResult(Vec<ToolResultBlockDelta>) = "toolResult",
         ReasoningContent(ReasoningContentBlockDelta) = "reasoningContent",
-        Citation(Citation) = "citation",
+        Citation(CitationsDelta) = "citation",
         Image(ImageBlockDelta) = "image",
+    }
+}
+
+impl From<ToolResultBlockDelta> for ToolResultContentBlock {
+    fn from(delta: ToolResultBlockDelta) -> Self {
+        match delta {
+            ToolResultBlockDelta::Text(text) => Self::Text(text),
+            ToolResultBlockDelta::Json(json) => Self::Json(json),
+        }
+    }
+}
+
+/// A whole citation: deltas of citations are not cut.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
+pub struct CitationsDelta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<CitationLocation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_content: Option<Vec<CitationSourceContentDelta>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// Unlike `CitationSourceContent`, this is a structure: its text may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct CitationSourceContentDelta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl From<CitationsDelta> for Citation {
+    fn from(delta: CitationsDelta) -> Self {
+        let texts = |content: Vec<CitationSourceContentDelta>| {
+            content.into_iter().filter_map(|piece| piece.text).map(CitationText::Text).collect()
+        };
+        Self {
+            location: delta.location,
+            source: delta.source,
+            source_content: delta.source_content.map(texts),
+            title: delta.title,
+        }
     }
 }
 
@@ -245,7 +291,9 @@ structures!(
     ImageBlockDelta,
     ContentBlockStopEvent,
     MessageStopEvent,
-    MetadataEvent
+    MetadataEvent,
+    CitationsDelta,
+    CitationSourceContentDelta
 );
 
 /// The events with their padding, members in alphabetical order.

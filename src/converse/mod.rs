@@ -18,6 +18,7 @@ mod read;
 mod request;
 mod shape;
 mod trace;
+mod validate;
 
 pub use answer::{
     CacheDetail, Metrics, Output, PerformanceConfiguration, PerformanceLatency, Response,
@@ -27,10 +28,11 @@ pub use ask::{Ask, Conversation, Input, Parameters, Prompt};
 pub use blob::Blob;
 pub use content::*;
 pub use event::{
-    ContentBlockDelta, ContentBlockDeltaEvent, ContentBlockStart, ContentBlockStartEvent,
-    ContentBlockStopEvent, Event, ImageBlockDelta, ImageBlockStart, MessageStartEvent,
-    MessageStopEvent, MetadataEvent, ReasoningContentBlockDelta, ToolResultBlockDelta,
-    ToolResultBlockStart, ToolUseBlockDelta, ToolUseBlockStart,
+    CitationSourceContentDelta, CitationsDelta, ContentBlockDelta, ContentBlockDeltaEvent,
+    ContentBlockStart, ContentBlockStartEvent, ContentBlockStopEvent, Event, ImageBlockDelta,
+    ImageBlockStart, MessageStartEvent, MessageStopEvent, MetadataEvent,
+    ReasoningContentBlockDelta, ToolResultBlockDelta, ToolResultBlockStart, ToolUseBlockDelta,
+    ToolUseBlockStart,
 };
 pub use fold::{BlockOrder, Fold};
 pub use read::read;

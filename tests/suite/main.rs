@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module for each area.
 
 mod auth;
+mod converse;
 mod process;
 mod stack;
