@@ -150,8 +150,13 @@ fn auth(
         Some(path) => keys::load(&path.origin, &resolve(path), problems),
         None => keys::Keys::default(),
     };
-    let readable = problems[before..].iter().all(|p| p.severity != Severity::Error);
     keys::add_from_environment(around, &mut keys, problems);
+    // Of keys, or of the mode that needs them, something worse was said already.
+    let said = problems[before..].iter().any(|p| p.severity == Severity::Error)
+        || problems.iter().any(|p| {
+            ["auth.mode", "auth.keys_file", "HELAN_AUTH_MODE", "HELAN_KEYS_FILE"]
+                .contains(&p.path.as_str())
+        });
     let mode = auth.mode.as_ref().map(|mode| mode.value).unwrap_or_default();
     let place = auth.mode.as_ref().map(|mode| &mode.origin);
     let place = place.or(auth.at.as_ref()).unwrap_or(&around.whole);
@@ -176,7 +181,7 @@ fn auth(
             "keys are given, but the mode \"none\" asks nobody for one",
             "use the mode \"keys\", or remove the keys",
         )),
-        AuthMode::Keys if keys.is_empty() && readable => problems.push(place.error(
+        AuthMode::Keys if keys.is_empty() && !said => problems.push(place.error(
             "nobody could call: the mode \"keys\" has no keys",
             "name a key file with `auth.keys_file`, set HELAN_ACCESS_KEY_ID and \
              HELAN_SECRET_ACCESS_KEY, or use the mode \"none\" on a loopback address",
@@ -186,7 +191,9 @@ fn auth(
     let services = match auth.services {
         None => vec![Service::default()],
         Some(services) => {
-            if services.is_empty() {
+            let refused = problems.iter().any(|p| p.path.starts_with("auth.services["));
+            if services.is_empty() && !refused {
+                let place = auth.at.as_ref().unwrap_or(&around.whole);
                 problems.push(place.error(
                     "`auth.services` is empty: no signature could be right",
                     "write `services = [\"bedrock\"]`, or remove the key",

@@ -96,9 +96,11 @@ pub(super) fn read(path: &Path, text: String, problems: &mut Vec<Problem>) -> Ke
         let id = required(key.id, "id", key.at.as_ref(), problems);
         let secret = required(key.secret, "secret", key.at.as_ref(), problems);
         let principal = required(key.principal, "principal", key.at.as_ref(), problems);
+        if let Some(id) = &id {
+            check_id(id, problems);
+            once(&mut ids, &id.value, &id.origin, "access key id", problems);
+        }
         let (Some(id), Some(secret), Some(principal)) = (id, secret, principal) else { continue };
-        check_id(&id, problems);
-        once(&mut ids, &id.value, &id.origin, "access key id", problems);
         keys.access_keys.push(AccessKey {
             id: id.value,
             secret: secret.value,

@@ -94,6 +94,7 @@ fn build(source: Option<Source>, mut env: Vec<(String, String)>) -> Result<Confi
     let mut problems = Vec::new();
     let mut file = raw::File::default();
     let mut whole = Origin::variable("");
+    let main = source.as_ref().map(|source| source.file.clone());
     if let Some(source) = source {
         let mut reader = Reader::new(source);
         let Some(document) = reader.document() else {
@@ -105,8 +106,11 @@ fn build(source: Option<Source>, mut env: Vec<(String, String)>) -> Result<Confi
     }
     let (file, around) = environment::apply(file, whole, &env, &mut problems);
     let mut config = check::ready(file, &around, &mut problems);
+    // The file first, from top to bottom; then the key file; then the environment.
     problems.sort_by_key(|problem| {
-        (problem.file.is_none(), problem.file.clone(), problem.line(), problem.column())
+        let (file, place) = (problem.file.clone(), (problem.line(), problem.column()));
+        let variable = if file.is_none() { problem.path.clone() } else { String::new() };
+        (file.is_none(), file != main, place, variable)
     });
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);

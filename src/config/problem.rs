@@ -81,7 +81,7 @@ impl fmt::Display for Severity {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.severity, self.message)?;
-        let gutter = self.line().map_or(1, |line| line.to_string().len().max(2));
+        let gutter = self.line().map_or(2, |line| line.to_string().len().max(2));
         match (&self.file, &self.position) {
             (Some(file), Some(at)) => {
                 write!(f, "\n  --> {}:{}:{}", file.display(), at.line, at.column)?;
@@ -172,7 +172,8 @@ impl Source {
 /// Secrets belong into the key file; one that was put here by mistake is not shown either.
 fn may_hold_secret(line: &str) -> bool {
     let line = line.to_ascii_lowercase();
-    ["secret", "password", "session_token"].iter().any(|word| line.contains(word))
+    let in_url = line.contains("://") && line.contains('@');
+    in_url || ["secret", "password", "session_token"].iter().any(|word| line.contains(word))
 }
 
 /// Where a value was written.

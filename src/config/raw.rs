@@ -1,6 +1,10 @@
 //! The file as it is written: what may stand in it, and nothing decided yet. The JSON schema
 //! `schemas/config.json` is made from these declarations.
 
+use schemars::Schema;
+use schemars::transform::RecursiveTransform;
+use serde_json::Value;
+
 use super::reader::{Named, Set, section};
 use super::settings::{AuthMode, BlockOrder, Contract, LogFormat, LogLevel, Service, Unary};
 use super::value::{AdminListen, Listen, Rate, Size, Span};
@@ -8,6 +12,7 @@ use super::value::{AdminListen, Listen, Rate, Size, Span};
 section! {
     /// The configuration of Helan, a Bedrock-compatible API gateway in front of SageMaker
     /// endpoints.
+    #[schemars(title = "Helan")]
     struct File {
         /// The address and port that callers connect to. Default: `"127.0.0.1:8080"`.
         listen: Set<Listen>,
@@ -37,8 +42,10 @@ section! {
     /// A certificate and its key. Both files are PEM; relative paths start from this file.
     struct Tls {
         /// The certificate chain, the server's own certificate first.
+        #[schemars(required)]
         certificate: Set<String>,
         /// The private key.
+        #[schemars(required)]
         key: Set<String>,
     }
 }
@@ -127,6 +134,7 @@ section! {
     /// One model.
     struct Model {
         /// The name of the SageMaker endpoint that serves it.
+        #[schemars(required)]
         endpoint: Set<String>,
         /// Other ids and ARNs for the same model.
         aliases: Vec<Set<String>>,
@@ -187,11 +195,32 @@ section! {
 }
 
 /// The JSON schema of the configuration file, for editors.
-pub fn schema() -> serde_json::Value {
+pub fn schema() -> Value {
     schemars::generate::SchemaSettings::draft07()
+        .with_transform(RecursiveTransform(without_null))
         .into_generator()
         .into_root_schema_for::<File>()
         .to_value()
+}
+
+/// A key that may be left out is nullable in JSON, but TOML knows no null.
+fn without_null(schema: &mut Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [only] = choices.as_slice() {
+            // `allOf`, because draft 7 looks at nothing beside a bare `$ref`.
+            let only = Value::Array(vec![only.clone()]);
+            schema.remove("anyOf");
+            schema.insert("allOf".to_owned(), only);
+        }
+    }
 }
 
 section! {
@@ -232,5 +261,7 @@ mod tests {
         let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
         assert!(keys.iter().any(|key| *key == "endpoints"), "{keys:?}");
         assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["definitions"]["Model"]["required"], serde_json::json!(["endpoint"]));
+        assert!(!schema.to_string().contains("null"), "{schema:#}");
     }
 }

@@ -64,7 +64,11 @@ impl Reader {
                 path: String::new(),
             };
             let message = format!("this is not TOML: {}", error.message());
-            self.problems.push(origin.problem(Severity::Error, message, None));
+            let bare_text = ["quoted", "float", "integer", "number", "date"]
+                .iter()
+                .any(|word| message.contains(word));
+            let help = bare_text.then(|| "text stands between quotes: `key = \"text\"`".to_owned());
+            self.problems.push(origin.problem(Severity::Error, message, help));
         }
         None
     }
@@ -230,8 +234,8 @@ macro_rules! section {
             $( ; $(#[$flat_meta:meta])* $flat:ident: $flat_type:ty, )?
         }
     ) => {
-        $(#[$meta])*
         #[derive(Clone, Debug, Default, schemars::JsonSchema)]
+        $(#[$meta])*
         #[schemars(deny_unknown_fields)]
         pub(super) struct $name {
             $( $(#[$key_meta])* pub(super) $key: Option<$type>, )*

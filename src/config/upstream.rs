@@ -44,15 +44,15 @@ fn is_region(region: &str) -> bool {
 }
 
 fn parse(url: &str) -> Result<Uri, String> {
+    if url.contains('@') {
+        return Err("a user name and a password in a URL are never sent".to_owned());
+    }
     let uri: Uri = url.parse().map_err(|_| format!("{} is not a URL", quoted(url)))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(format!("{} has neither the scheme http nor https", quoted(url)));
     }
-    let Some(authority) = uri.authority() else {
+    if uri.authority().is_none() {
         return Err(format!("{} has no host", quoted(url)));
-    };
-    if authority.as_str().contains('@') {
-        return Err("a user name and a password in a URL are never sent".to_owned());
     }
     if uri.query().is_some() {
         return Err(format!("{} has a query, which would get lost", quoted(url)));

@@ -124,7 +124,7 @@ impl Leaf for usize {
             Ok(count) if count > 0 => Ok(count),
             _ => Err(Wrong::new(
                 format!("expected a whole number above 0, found {}", quoted(text)),
-                "write digits only",
+                "write 1 or more, in digits",
             )),
         }
     }
