@@ -1,6 +1,8 @@
 //! A Bedrock-compatible API gateway in front of SageMaker endpoints.
 
+pub mod auth;
 pub mod clock;
+pub mod config;
 pub mod error;
 pub mod wire;
 
