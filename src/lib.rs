@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod emulator;
 pub mod error;
 pub mod wire;
 
