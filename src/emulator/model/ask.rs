@@ -1,0 +1,379 @@
+//! What was asked: the `OpenAI` chat and completion schemas, as far as a script looks at them.
+
+use serde_json::{Map, Value};
+
+use super::tokens;
+
+/// What a message costs beside its text, an image, and the beginning of the answer.
+const MESSAGE: u64 = 4;
+const IMAGE: u64 = 256;
+const ANSWER: u64 = 3;
+
+/// vLLM's default for `/completions`; a chat may use the rest of the context.
+const COMPLETION_LENGTH: u64 = 16;
+
+/// A refusal in vLLM's shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::emulator) struct Refused {
+    /// The HTTP status, which is also the error's `code`.
+    pub(in crate::emulator) status: u16,
+    /// Its `type`.
+    pub(in crate::emulator) kind: &'static str,
+    /// Its `message`.
+    pub(in crate::emulator) message: String,
+    /// Its `param`.
+    pub(in crate::emulator) param: Option<&'static str>,
+}
+
+impl Refused {
+    fn bad(param: &'static str, message: &str, value: Option<&dyn std::fmt::Debug>) -> Self {
+        let value = value.map(|v| format!(", value={v:?}")).unwrap_or_default();
+        Self {
+            status: 400,
+            kind: "BadRequestError",
+            message: format!("{message} (parameter={param}{value})"),
+            param: Some(param),
+        }
+    }
+
+    /// The body.
+    pub(in crate::emulator) fn json(&self) -> Value {
+        serde_json::json!({"error": {
+            "message": self.message,
+            "type": self.kind,
+            "param": self.param,
+            "code": self.status,
+        }})
+    }
+}
+
+/// A function that may be called.
+#[derive(Clone, Debug)]
+pub(super) struct Tool {
+    pub(super) name: String,
+    pub(super) parameters: Value,
+}
+
+/// `tool_choice`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::emulator) enum Choice {
+    /// No call is wanted, or there is nothing to call.
+    None,
+    /// The model decides.
+    Auto,
+    /// Some call must come.
+    Required,
+    /// This one must come.
+    Named(String),
+}
+
+/// `response_format`.
+#[derive(Clone, Debug)]
+pub(super) enum Format {
+    Json,
+    Schema(Value),
+}
+
+/// One request, read.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the request's own")]
+#[derive(Debug)]
+pub(in crate::emulator) struct Ask {
+    /// Chat, or a prompt that is to be continued.
+    pub(super) chat: bool,
+    /// The whole body as it came.
+    pub(super) body: String,
+    /// The text of the last user message, or the prompt.
+    pub(in crate::emulator) text: String,
+    /// The text of all system messages.
+    pub(in crate::emulator) system: String,
+    /// The text of the tool results at the end of the conversation.
+    pub(in crate::emulator) tool_result: Option<String>,
+    pub(in crate::emulator) images: u64,
+    pub(super) tools: Vec<Tool>,
+    pub(in crate::emulator) choice: Choice,
+    pub(super) parallel: bool,
+    pub(super) format: Option<Format>,
+    pub(in crate::emulator) stream: bool,
+    pub(super) include_usage: bool,
+    pub(super) continuous_usage: bool,
+    pub(super) max_tokens: u64,
+    pub(super) stop: Vec<String>,
+    /// Whether the template asks the model to think, and whether the thoughts are shown.
+    pub(super) thinking: bool,
+    pub(super) show_reasoning: bool,
+    pub(super) prompt_tokens: u64,
+}
+
+/// What of the endpoint a refusal depends on.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::emulator) struct Limits<'a> {
+    pub(in crate::emulator) model: &'a str,
+    /// `max_model_len`.
+    pub(in crate::emulator) context: u64,
+    pub(in crate::emulator) vision: bool,
+}
+
+impl Ask {
+    /// Reads a body as vLLM's `/invocations` does: chat if there are messages, else completion.
+    pub(in crate::emulator) fn read(body: &[u8], limits: Limits<'_>) -> Result<Self, Refused> {
+        let text = String::from_utf8_lossy(body).into_owned();
+        let value = serde_json::from_str(&text).map_err(|error| bad_json(&text, &error))?;
+        let Value::Object(body) = value else { return Err(no_prompt()) };
+        let messages = body.get("messages").and_then(Value::as_array);
+        let conversation = match (messages, body.get("prompt").and_then(Value::as_str)) {
+            (Some(messages), _) => Conversation::read(messages),
+            (None, Some(prompt)) if !prompt.is_empty() => Conversation {
+                text: prompt.to_owned(),
+                tokens: tokens::count(prompt),
+                ..Conversation::default()
+            },
+            _ => return Err(no_prompt()),
+        };
+        if conversation.images > 0 && !limits.vision {
+            return Err(Refused {
+                status: 400,
+                kind: "BadRequestError",
+                message: format!("{} is not a multimodal model", limits.model),
+                param: None,
+            });
+        }
+        let tools = read_tools(&body);
+        let choice = read_choice(&body, &tools)?;
+        let tool_tokens = body.get("tools").map_or(0, |t| tokens::count(&t.to_string()));
+        let answer = if messages.is_some() { ANSWER } else { 0 };
+        let prompt_tokens = conversation.tokens + tool_tokens + answer;
+        check_sampling(&body)?;
+        let max_tokens = read_length(&body, messages.is_some(), prompt_tokens, limits.context)?;
+        let flag = |path: &str| body_pointer(&body, path).and_then(Value::as_bool);
+        Ok(Self {
+            chat: messages.is_some(),
+            text: conversation.text,
+            system: conversation.system,
+            tool_result: conversation.tool_result,
+            images: conversation.images,
+            tools,
+            choice,
+            parallel: flag("parallel_tool_calls").unwrap_or(true),
+            format: read_format(&body),
+            stream: flag("stream").unwrap_or(false),
+            include_usage: flag("stream_options/include_usage").unwrap_or(false),
+            continuous_usage: flag("stream_options/continuous_usage_stats").unwrap_or(false),
+            max_tokens,
+            stop: strings(body.get("stop")),
+            thinking: flag("chat_template_kwargs/enable_thinking")
+                .or_else(|| flag("chat_template_kwargs/thinking"))
+                .unwrap_or(true),
+            show_reasoning: flag("include_reasoning").unwrap_or(true),
+            prompt_tokens,
+            body: text,
+        })
+    }
+
+    /// Whether there is anything to call.
+    pub(in crate::emulator) fn has_tools(&self) -> bool {
+        !self.tools.is_empty()
+    }
+
+    /// Whether the answer must be JSON.
+    pub(in crate::emulator) fn has_format(&self) -> bool {
+        self.format.is_some()
+    }
+}
+
+fn body_pointer<'a>(body: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let mut names = path.split('/');
+    let first = body.get(names.next()?)?;
+    names.try_fold(first, |value, name| value.get(name))
+}
+
+/// Python's words for what is not JSON.
+fn bad_json(text: &str, error: &serde_json::Error) -> Refused {
+    let column = error.column() + usize::from(error.is_eof());
+    let before: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let at = before + column.saturating_sub(1);
+    Refused {
+        status: 400,
+        kind: "Bad Request",
+        message: format!(
+            "JSON decode error: Expecting value: line {} column {column} (char {at})",
+            error.line()
+        ),
+        param: None,
+    }
+}
+
+fn no_prompt() -> Refused {
+    Refused::bad("prompt", "Either prompt or prompt_embeds must be provided and non-empty.", None)
+}
+
+#[derive(Default)]
+struct Conversation {
+    text: String,
+    system: String,
+    tool_result: Option<String>,
+    images: u64,
+    tokens: u64,
+}
+
+impl Conversation {
+    fn read(messages: &[Value]) -> Self {
+        let mut read = Self::default();
+        for message in messages {
+            let content = message.get("content").unwrap_or(&Value::Null);
+            let (text, images) = content_text(content);
+            read.tokens += MESSAGE + tokens::count(&text) + images * IMAGE;
+            if let Some(calls) = message.get("tool_calls").filter(|calls| !calls.is_null()) {
+                read.tokens += tokens::count(&calls.to_string());
+            }
+            read.images += images;
+            match message.get("role").and_then(Value::as_str) {
+                Some("tool") => {
+                    let result = read.tool_result.get_or_insert_default();
+                    if !result.is_empty() {
+                        result.push('\n');
+                    }
+                    result.push_str(&text);
+                    continue;
+                }
+                Some("system" | "developer") => read.system.push_str(&text),
+                Some("user") => read.text = text,
+                _ => {}
+            }
+            read.tool_result = None;
+        }
+        read
+    }
+}
+
+/// The text of a message's content, and how many images it has.
+fn content_text(content: &Value) -> (String, u64) {
+    match content {
+        Value::String(text) => (text.clone(), 0),
+        Value::Array(parts) => {
+            let text: Vec<_> = parts.iter().filter_map(|part| part.get("text")?.as_str()).collect();
+            let image = |part: &&Value| part.get("type").is_some_and(|kind| kind == "image_url");
+            (text.join("\n"), parts.iter().filter(image).map(|_| 1).sum())
+        }
+        _ => (String::new(), 0),
+    }
+}
+
+fn read_tools(body: &Map<String, Value>) -> Vec<Tool> {
+    let tools = body.get("tools").and_then(Value::as_array);
+    let read = |tool: &Value| {
+        let function = tool.get("function")?;
+        Some(Tool {
+            name: function.get("name")?.as_str()?.to_owned(),
+            parameters: function.get("parameters").cloned().unwrap_or_default(),
+        })
+    };
+    tools.into_iter().flatten().filter_map(read).collect()
+}
+
+fn read_choice(body: &Map<String, Value>, tools: &[Tool]) -> Result<Choice, Refused> {
+    let choice = match body.get("tool_choice") {
+        None | Some(Value::Null) => Choice::Auto,
+        Some(Value::String(choice)) => match choice.as_str() {
+            "none" => Choice::None,
+            "required" => Choice::Required,
+            _ => Choice::Auto,
+        },
+        Some(named) => match named.pointer("/function/name").and_then(Value::as_str) {
+            Some(name) if tools.iter().any(|tool| tool.name == name) => {
+                Choice::Named(name.to_owned())
+            }
+            _ => {
+                return Err(Refused::bad(
+                    "tool_choice",
+                    "The tool specified in `tool_choice` does not match any of the specified \
+                     `tools`",
+                    None,
+                ));
+            }
+        },
+    };
+    Ok(if tools.is_empty() { Choice::None } else { choice })
+}
+
+fn read_format(body: &Map<String, Value>) -> Option<Format> {
+    let format = body.get("response_format")?;
+    match format.get("type")?.as_str()? {
+        "json_object" => Some(Format::Json),
+        "json_schema" => {
+            Some(Format::Schema(format.pointer("/json_schema/schema").cloned().unwrap_or_default()))
+        }
+        _ => None,
+    }
+}
+
+fn check_sampling(body: &Map<String, Value>) -> Result<(), Refused> {
+    let number = |name| body.get(name).and_then(Value::as_f64);
+    if let Some(value) = number("temperature").filter(|value| *value < 0.0) {
+        let message = format!("temperature must be non-negative, got {value:?}.");
+        return Err(Refused::bad("temperature", &message, Some(&value)));
+    }
+    if let Some(value) = number("top_p").filter(|value| *value <= 0.0 || *value > 1.0) {
+        let message = format!("top_p must be in (0, 1], got {value:?}.");
+        return Err(Refused::bad("top_p", &message, Some(&value)));
+    }
+    Ok(())
+}
+
+/// How many tokens the answer may have.
+fn read_length(
+    body: &Map<String, Value>,
+    chat: bool,
+    prompt: u64,
+    context: u64,
+) -> Result<u64, Refused> {
+    let number = |name| body.get(name).and_then(Value::as_i64);
+    let asked = number("max_completion_tokens").filter(|_| chat).or_else(|| number("max_tokens"));
+    if let Some(value) = asked {
+        if value < 1 {
+            let message = format!("max_tokens must be at least 1, got {value}.");
+            return Err(Refused::bad("max_tokens", &message, Some(&value)));
+        }
+        if value.unsigned_abs() > context {
+            let message = format!(
+                "max_tokens={value} cannot be greater than max_model_len={context}. Please \
+                 request fewer output tokens."
+            );
+            return Err(Refused::bad("max_tokens", &message, Some(&value)));
+        }
+    }
+    let limit = format!("This model's maximum context length is {context} tokens. However,");
+    // vLLM stops counting one token after the limit.
+    if prompt >= context {
+        let counted = context + 1;
+        let message = format!(
+            "{limit} your prompt contains at least {counted} input tokens, even without any \
+             output tokens. Please reduce the length of the input prompt."
+        );
+        return Err(Refused::bad("input_tokens", &message, Some(&counted)));
+    }
+    let rest = context - prompt;
+    let Some(asked) = asked.map(i64::unsigned_abs) else {
+        return Ok(if chat { rest } else { rest.min(COMPLETION_LENGTH) });
+    };
+    if asked > rest {
+        let total = prompt + asked;
+        let message = format!(
+            "{limit} you requested {asked} output tokens and your prompt contains {prompt} input \
+             tokens, for a total of {total} tokens. Please reduce the length of the input prompt \
+             or the number of requested output tokens."
+        );
+        return Err(Refused::bad("input_tokens", &message, Some(&prompt)));
+    }
+    Ok(asked)
+}
+
+fn strings(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(many)) => {
+            many.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
