@@ -1,6 +1,20 @@
 //! A Bedrock-compatible API gateway in front of SageMaker endpoints.
 
+pub mod auth;
+pub mod catalog;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod container;
+pub mod converse;
 pub mod error;
+pub mod layers;
+pub mod meter;
+pub mod ops;
+pub mod relay;
+pub mod server;
+pub mod stack;
+pub mod transport;
+pub mod wire;
 
 pub use error::{Code, Error, Result};

@@ -1,3 +1,5 @@
 //! Runs the gateway.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    helan::cli::run(std::env::args_os())
+}

@@ -1,0 +1,67 @@
+//! `helan check`: reads a configuration as `helan serve` would, and says what is wrong with it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::output;
+use crate::config::{self, Config, Problem, Severity};
+
+pub(super) fn run(file: Option<&Path>) -> ExitCode {
+    let Some(config) = load(file) else { return ExitCode::FAILURE };
+    let models = config.models.len();
+    output::print(format_args!(
+        "{}ok{:#}: {} {models} model{}, {} on {}",
+        output::HEADING,
+        output::HEADING,
+        if file.is_some() { "the configuration serves" } else { "the environment serves" },
+        if models == 1 { "" } else { "s" },
+        match config.auth.mode {
+            config::AuthMode::Keys => "for known keys",
+            config::AuthMode::None => "for everyone who reaches it,",
+        },
+        config.listen,
+    ));
+    for model in &config.models {
+        let target = &model.target;
+        output::print(format_args!(
+            "  {} {}→ {} ({}){:#}",
+            model.id,
+            output::DIM,
+            target.endpoint,
+            target.contract,
+            output::DIM
+        ));
+    }
+    ExitCode::SUCCESS
+}
+
+/// The configuration; its problems and warnings have been shown on standard error.
+pub(super) fn load(file: Option<&Path>) -> Option<Config> {
+    match config::load(file, config::environment()) {
+        Ok(config) => {
+            config.warnings.iter().for_each(show);
+            Some(config)
+        }
+        Err(problems) => {
+            problems.iter().for_each(show);
+            let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+            output::error(format_args!(
+                "the configuration has {errors} error{}",
+                if errors == 1 { "" } else { "s" }
+            ));
+            None
+        }
+    }
+}
+
+fn show(problem: &Problem) {
+    let style = match problem.severity {
+        Severity::Error => output::ERROR,
+        Severity::Warning => output::WARNING,
+    };
+    let text = problem.to_string();
+    let word = problem.severity.to_string();
+    let rest = text.strip_prefix(&word).unwrap_or(&text);
+    let _ = writeln!(anstream::stderr(), "{style}{word}{style:#}{rest}\n");
+}

@@ -1,0 +1,295 @@
+//! From the raw file to the ready configuration: defaults, ranges, and what must fit together.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::environment::Surroundings;
+use super::problem::{Origin, Problem, Severity};
+use super::reader::{Set, join};
+use super::settings::{Auth, AuthMode, Config, Limits, Log, SageMaker, Service, Tls};
+use super::value::{AdminListen, Span};
+use super::{keys, models, raw, upstream};
+
+/// What the operator has to write to let strangers in.
+const WORDS: &str = "I understand that anyone who reaches this port can use the models";
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+/// A missing key. One whose value was refused, or that was misspelt, is not missed again.
+pub(super) fn missing(section: &Origin, key: &str, help: &str, problems: &mut Vec<Problem>) {
+    let path = join(&section.path, key);
+    let typo = format!("did you mean `{key}`?");
+    let known = problems.iter().any(|problem| {
+        problem.path == path
+            || (problem.path.starts_with(&section.path)
+                && problem.help.as_deref() == Some(typo.as_str()))
+    });
+    if !known {
+        problems.push(section.error(format!("`{}` lacks `{key}`", section.path), help));
+    }
+}
+
+/// Decides everything. `problems` holds what reading found; the configuration is worth nothing
+/// when there is an error among them afterwards.
+pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<Problem>) -> Config {
+    let listen = file.listen.as_ref().map_or(DEFAULT_LISTEN, |listen| listen.value.0);
+    let admin = admin(file.admin, file.listen.as_ref().map(|set| &set.origin), listen, problems);
+    let tls = file.tls.and_then(|tls| certificate(tls, problems));
+    let auth = auth(file.auth.unwrap_or_default(), listen, around, problems);
+    let log = file.log.unwrap_or_default();
+    let limits = limits(file.limits.unwrap_or_default(), problems);
+    let sagemaker = sagemaker(file.sagemaker.unwrap_or_default(), listen, around, problems);
+    let mut builder = models::Builder::new(
+        file.defaults.unwrap_or_default(),
+        sagemaker.region.clone(),
+        sagemaker.endpoint_url.clone(),
+        listen,
+        problems,
+    );
+    let models = builder.models(file.models.unwrap_or_default().0);
+    let allow = builder.allow(file.endpoints.and_then(|endpoints| endpoints.allow));
+    let faultless = problems.iter().all(|problem| problem.severity != Severity::Error);
+    if models.is_empty() && allow.is_empty() && faultless {
+        problems.push(around.whole.error(
+            "no model is configured",
+            "write `[models.\"deepseek.r1-v1:0\"]` with `endpoint = \"…\"`, or set HELAN_ENDPOINT",
+        ));
+    }
+    Config {
+        listen,
+        tls,
+        admin,
+        auth,
+        log: Log {
+            format: log.format.map(|format| format.value),
+            level: log.level.map(|level| level.value).unwrap_or_default(),
+        },
+        limits,
+        sagemaker,
+        models,
+        allow,
+        warnings: Vec::new(),
+    }
+}
+
+fn admin(
+    admin: Option<raw::Admin>,
+    listen_origin: Option<&Origin>,
+    listen: SocketAddr,
+    problems: &mut Vec<Problem>,
+) -> Option<SocketAddr> {
+    let set = admin.and_then(|admin| admin.listen);
+    let address = match &set {
+        Some(Set { value: AdminListen(address), .. }) => *address,
+        None => Some(DEFAULT_ADMIN),
+    };
+    let shared = address.is_some_and(|admin| {
+        let (a, b) = (admin.ip(), listen.ip());
+        admin.port() == listen.port()
+            && listen.port() != 0
+            && (a == b || a.is_unspecified() || b.is_unspecified())
+    });
+    if shared && let Some(origin) = set.as_ref().map(|set| &set.origin).or(listen_origin) {
+        problems.push(origin.error(
+            format!("callers and the operator would share port {}", listen.port()),
+            "give `admin.listen` another port, or write \"off\"",
+        ));
+    }
+    address
+}
+
+fn certificate(tls: raw::Tls, problems: &mut Vec<Problem>) -> Option<Tls> {
+    if let Some(section) = &tls.at {
+        if tls.certificate.is_none() {
+            let help = "write `certificate = \"chain.pem\"`: the server's chain, PEM";
+            missing(section, "certificate", help, problems);
+        }
+        if tls.key.is_none() {
+            missing(section, "key", "write `key = \"key.pem\"`: its private key, PEM", problems);
+        }
+    } else if let (Some(Set { origin, .. }), None) | (None, Some(Set { origin, .. })) =
+        (&tls.certificate, &tls.key)
+    {
+        problems.push(origin.error(
+            "a certificate needs its key, and a key its certificate",
+            "set both HELAN_TLS_CERTIFICATE and HELAN_TLS_KEY",
+        ));
+    }
+    let certificate = existing(&tls.certificate?, problems);
+    let key = existing(&tls.key?, problems);
+    Some(Tls { certificate, key })
+}
+
+/// Takes a path from where it was written.
+fn resolve(path: &Set<String>) -> PathBuf {
+    let directory = path.origin.directory().unwrap_or(Path::new(""));
+    directory.join(&path.value)
+}
+
+fn existing(path: &Set<String>, problems: &mut Vec<Problem>) -> PathBuf {
+    let resolved = resolve(path);
+    if !resolved.is_file() {
+        problems.push(path.origin.error(
+            format!("there is no file {}", resolved.display()),
+            "name a PEM file; a relative path starts from the configuration file",
+        ));
+    }
+    resolved
+}
+
+fn auth(
+    auth: raw::Auth,
+    listen: SocketAddr,
+    around: &Surroundings,
+    problems: &mut Vec<Problem>,
+) -> Auth {
+    let before = problems.len();
+    let mut keys = match &auth.keys_file {
+        Some(path) => keys::load(&path.origin, &resolve(path), problems),
+        None => keys::Keys::default(),
+    };
+    let readable = problems[before..].iter().all(|p| p.severity != Severity::Error);
+    keys::add_from_environment(around, &mut keys, problems);
+    let mode = auth.mode.as_ref().map(|mode| mode.value).unwrap_or_default();
+    let place = auth.mode.as_ref().map(|mode| &mode.origin);
+    let place = place.or(auth.at.as_ref()).unwrap_or(&around.whole);
+    let words = auth.allow_unauthenticated_network_access;
+    if let Some(words) = words.as_ref().filter(|words| words.value != WORDS) {
+        problems.push(words.origin.error(
+            "these are not the words that let strangers in",
+            format!("write exactly \"{WORDS}\", or remove the key"),
+        ));
+    }
+    match mode {
+        AuthMode::None if !listen.ip().is_loopback() && words.is_none() => {
+            problems.push(place.error(
+                format!("anyone who reaches {listen} could use the models"),
+                format!(
+                    "listen on a loopback address, use the mode \"keys\", or write \
+                     `auth.allow_unauthenticated_network_access = \"{WORDS}\"`"
+                ),
+            ));
+        }
+        AuthMode::None if !keys.is_empty() => problems.push(place.warning(
+            "keys are given, but the mode \"none\" asks nobody for one",
+            "use the mode \"keys\", or remove the keys",
+        )),
+        AuthMode::Keys if keys.is_empty() && readable => problems.push(place.error(
+            "nobody could call: the mode \"keys\" has no keys",
+            "name a key file with `auth.keys_file`, set HELAN_ACCESS_KEY_ID and \
+             HELAN_SECRET_ACCESS_KEY, or use the mode \"none\" on a loopback address",
+        )),
+        _ => {}
+    }
+    let services = match auth.services {
+        None => vec![Service::default()],
+        Some(services) => {
+            if services.is_empty() {
+                problems.push(place.error(
+                    "`auth.services` is empty: no signature could be right",
+                    "write `services = [\"bedrock\"]`, or remove the key",
+                ));
+            }
+            services.into_iter().map(|service| service.value).collect()
+        }
+    };
+    Auth { mode, services, keys }
+}
+
+/// A time that must not be zero.
+fn above_zero(set: Option<&Set<Span>>, default: Duration, problems: &mut Vec<Problem>) -> Duration {
+    let Some(set) = set else { return default };
+    if set.value.0.is_zero() {
+        problems.push(set.origin.error(
+            "the time is zero: nothing could ever be done in it",
+            format!("write a time above zero; the default is \"{} s\"", default.as_secs()),
+        ));
+    }
+    set.value.0
+}
+
+fn limits(raw: raw::Limits, problems: &mut Vec<Problem>) -> Limits {
+    let default = Limits::default();
+    let max_body = raw.max_body.as_ref().map_or(default.max_body, |size| size.value.0);
+    let body_budget = raw.body_budget.as_ref().map_or(default.body_budget, |size| size.value.0);
+    if max_body > body_budget
+        && let Some(set) = raw.body_budget.or(raw.max_body)
+    {
+        problems.push(set.origin.error(
+            format!(
+                "one body may have {max_body} bytes, but all of them together only {body_budget}"
+            ),
+            "make `limits.body_budget` at least as large as `limits.max_body`",
+        ));
+    }
+    let body_timeout = above_zero(raw.body_timeout.as_ref(), default.body_timeout, problems);
+    let header_timeout = above_zero(raw.header_timeout.as_ref(), default.header_timeout, problems);
+    let idle_timeout = above_zero(raw.idle_timeout.as_ref(), default.idle_timeout, problems);
+    Limits {
+        max_body,
+        max_answer: raw.max_answer.map_or(default.max_answer, |size| size.value.0),
+        body_budget,
+        body_timeout,
+        header_timeout,
+        idle_timeout,
+        max_connections: raw.max_connections.map_or(default.max_connections, |set| set.value),
+        max_calls: raw.max_calls.map_or(default.max_calls, |set| set.value),
+        drain: raw.drain.map_or(default.drain, |time| time.value.0),
+    }
+}
+
+fn sagemaker(
+    raw: raw::SageMaker,
+    listen: SocketAddr,
+    around: &Surroundings,
+    problems: &mut Vec<Problem>,
+) -> SageMaker {
+    let default = SageMaker::default();
+    upstream::check(raw.region.as_ref(), raw.endpoint_url.as_ref(), listen, problems);
+    if !around.ignores_endpoint_urls {
+        for url in &around.endpoint_urls {
+            upstream::check_own_listener(url, listen, problems);
+        }
+    }
+    let connect = above_zero(raw.connect_timeout.as_ref(), default.connect_timeout, problems);
+    let first = above_zero(raw.first_byte_timeout.as_ref(), default.first_byte_timeout, problems);
+    let idle = above_zero(raw.idle_timeout.as_ref(), default.idle_timeout, problems);
+    let invoke = above_zero(raw.invoke_timeout.as_ref(), default.invoke_timeout, problems);
+    for (name, whole, set) in [
+        ("first_byte_timeout", first, &raw.first_byte_timeout),
+        ("invoke_timeout", invoke, &raw.invoke_timeout),
+    ] {
+        if connect > whole
+            && !whole.is_zero()
+            && let Some(set) = raw.connect_timeout.as_ref().or(set.as_ref())
+        {
+            problems.push(set.origin.error(
+                format!("`connect_timeout` is longer than `{name}`, of which it is a part"),
+                format!("make `connect_timeout` shorter, or `{name}` longer"),
+            ));
+        }
+    }
+    if let Some(set) = &raw.invoke_timeout
+        && invoke < Duration::from_mins(1)
+        && !invoke.is_zero()
+    {
+        problems.push(set.origin.warning(
+            "SageMaker lets a container answer for 60 s; this gives up earlier, and the \
+             container works on",
+            "write 60 s or more",
+        ));
+    }
+    SageMaker {
+        region: raw.region.map(|region| region.value).or_else(|| around.region.clone()),
+        endpoint_url: raw.endpoint_url.map(|url| url.value),
+        profile: raw.profile.map(|profile| profile.value),
+        connect_timeout: connect,
+        first_byte_timeout: first,
+        idle_timeout: idle,
+        invoke_timeout: invoke,
+        max_connections: raw.max_connections.map_or(default.max_connections, |set| set.value),
+        pool_idle: above_zero(raw.pool_idle.as_ref(), default.pool_idle, problems),
+    }
+}

@@ -1,0 +1,116 @@
+//! What the operator wrote: one TOML file, environment variables, or both, as plain and validated
+//! structs. The only reader of the environment.
+//!
+//! [`load`] gives a [`Config`] whose every value is decided, or *all* the [`Problem`]s, each with
+//! its place and with what to write instead. The raw file is apart from the ready configuration:
+//! `raw` declares what may be written, `check` and `models` decide.
+//!
+//! A sidecar with one endpoint needs no file: [`VARIABLES`] lists the `HELAN_` variables, and
+//! `examples/sidecar.env` shows them. `examples/helan.toml` shows every key of the file,
+//! `schemas/config.json` describes it to editors.
+
+mod check;
+mod environment;
+mod keys;
+mod models;
+mod problem;
+mod raw;
+mod reader;
+pub mod secret;
+mod settings;
+mod spelling;
+mod upstream;
+mod value;
+
+use std::path::{Path, PathBuf};
+
+pub use environment::{VARIABLES, Variable, environment};
+pub use keys::{AccessKey, BearerKey, Keys};
+pub use problem::{Position, Problem, Report, Severity};
+pub use raw::schema;
+pub use secret::Secret;
+pub use settings::{
+    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, Limits, Log, LogFormat,
+    LogLevel, Model, SageMaker, Service, Target, Tls, Unary,
+};
+
+use problem::{Origin, Source};
+use reader::Reader;
+
+/// Reads the configuration: from `file`, or else from the file that `HELAN_CONFIG` names, with the
+/// environment laid over it; or from the environment alone.
+///
+/// Gives back all problems at once, those that are no reason not to start among them.
+///
+/// ```
+/// use helan::config::load;
+///
+/// let env = [
+///     ("HELAN_ENDPOINT", "r1-distill-qwen-32b"),
+///     ("HELAN_MODEL_ID", "deepseek.r1-v1:0"),
+///     ("HELAN_AUTH_MODE", "none"),
+/// ];
+/// let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+/// let config = load(None, env)?;
+/// assert_eq!(config.models[0].target.endpoint, "r1-distill-qwen-32b");
+/// # Ok::<(), Vec<helan::config::Problem>>(())
+/// ```
+pub fn load(
+    file: Option<&Path>,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Vec<Problem>> {
+    let env: Vec<_> = env.into_iter().collect();
+    let named = env.iter().find(|(name, value)| name == "HELAN_CONFIG" && !value.is_empty());
+    let (path, origin) = match (file, named) {
+        (Some(path), _) => (path.to_owned(), None),
+        (None, Some((name, value))) => (PathBuf::from(value), Some(Origin::variable(name))),
+        (None, None) => return build(None, env),
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => build(Some(Source { file: path, text, quotable: true }), env),
+        Err(error) => {
+            let origin = origin.unwrap_or_else(|| Origin::variable(""));
+            Err(vec![origin.error(
+                format!("the configuration file {} cannot be read: {error}", path.display()),
+                "name a TOML file; `helan check --help` says how",
+            )])
+        }
+    }
+}
+
+/// Reads a configuration from text. `name` is what problems call it, and where relative paths
+/// start from.
+pub fn parse(
+    name: &Path,
+    text: &str,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Vec<Problem>> {
+    let source = Source { file: name.to_owned(), text: text.to_owned(), quotable: true };
+    build(Some(source), env.into_iter().collect())
+}
+
+fn build(source: Option<Source>, mut env: Vec<(String, String)>) -> Result<Config, Vec<Problem>> {
+    env.sort(); // the system's own order is no order
+    let mut problems = Vec::new();
+    let mut file = raw::File::default();
+    let mut whole = Origin::variable("");
+    if let Some(source) = source {
+        let mut reader = Reader::new(source);
+        let Some(document) = reader.document() else {
+            return Err(reader.problems); // not TOML: nothing more can be said
+        };
+        file = document;
+        problems = reader.problems;
+        whole.source = Some(reader.source);
+    }
+    let (file, around) = environment::apply(file, whole, &env, &mut problems);
+    let mut config = check::ready(file, &around, &mut problems);
+    problems.sort_by_key(|problem| {
+        (problem.file.is_none(), problem.file.clone(), problem.line(), problem.column())
+    });
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(problems);
+    }
+    config.warnings = problems;
+    Ok(config)
+}

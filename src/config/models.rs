@@ -1,0 +1,232 @@
+//! What is served: models and patterns for endpoints.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use super::check::missing;
+use super::problem::{Origin, Problem, Severity};
+use super::raw;
+use super::reader::{Named, Set};
+use super::settings::{ANY_MODEL, Allow, Model, Target, Unary};
+use super::upstream;
+use super::value::quoted;
+
+/// The longest model id that the service model allows.
+const LONGEST_ID: usize = 2048;
+
+/// Makes the ready models.
+pub(super) struct Builder<'a> {
+    defaults: raw::Serving,
+    region: Option<String>,
+    endpoint_url: Option<String>,
+    listen: SocketAddr,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        defaults: raw::Serving,
+        region: Option<String>,
+        endpoint_url: Option<String>,
+        listen: SocketAddr,
+        problems: &'a mut Vec<Problem>,
+    ) -> Self {
+        let mut builder = Self { defaults, region, endpoint_url, listen, problems };
+        let defaults = builder.defaults.clone();
+        builder.check_serving(&defaults);
+        builder
+    }
+
+    pub(super) fn models(&mut self, models: Vec<(Set<String>, raw::Model)>) -> Vec<Model> {
+        let mut names: HashMap<String, Origin> = HashMap::new();
+        let mut ready = Vec::new();
+        for (id, model) in models {
+            self.check_id(&id, true);
+            self.claim(&mut names, &id);
+            let aliases = model.aliases.unwrap_or_default();
+            for alias in &aliases {
+                self.check_id(alias, false);
+                self.claim(&mut names, alias);
+            }
+            self.check_serving(&model.serving);
+            let Some(endpoint) = &model.endpoint else {
+                let help = "write `endpoint = \"…\"`: the name of the SageMaker endpoint";
+                missing(&id.origin, "endpoint", help, self.problems);
+                continue;
+            };
+            self.check_endpoint(endpoint);
+            ready.push(Model {
+                id: id.value,
+                aliases: aliases.into_iter().map(|alias| alias.value).collect(),
+                block_order: model
+                    .serving
+                    .block_order
+                    .as_ref()
+                    .or(self.defaults.block_order.as_ref())
+                    .map(|order| order.value),
+                target: self.target(endpoint.value.clone(), &model.serving),
+            });
+        }
+        ready
+    }
+
+    pub(super) fn allow(&mut self, allow: Option<Named<raw::Serving>>) -> Vec<Allow> {
+        let mut ready = Vec::new();
+        for (pattern, serving) in allow.unwrap_or_default().0 {
+            let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'*';
+            if pattern.value.is_empty() || !pattern.value.bytes().all(letters) {
+                self.problems.push(pattern.origin.error(
+                    format!("{} matches no endpoint's name", quoted(&pattern.value)),
+                    "write letters, digits, hyphens and `*`, such as \"chat-*\"",
+                ));
+            }
+            self.check_serving(&serving);
+            let order = serving.block_order.as_ref().or(self.defaults.block_order.as_ref());
+            ready.push(Allow {
+                block_order: order.map(|order| order.value).unwrap_or_default(),
+                template: self.target(pattern.value.clone(), &serving),
+                pattern: pattern.value,
+            });
+        }
+        // Stable: of two that are equally specific, the first in the file wins.
+        ready.sort_by_key(|allow| {
+            std::cmp::Reverse(allow.pattern.bytes().filter(|byte| *byte != b'*').count())
+        });
+        ready
+    }
+
+    fn target(&self, endpoint: String, own: &raw::Serving) -> Target {
+        let base = Target::new(endpoint);
+        macro_rules! own_or_default {
+            ($key:ident) => {
+                own.$key.as_ref().or(self.defaults.$key.as_ref()).map(|set| set.value.clone())
+            };
+        }
+        Target {
+            contract: own_or_default!(contract).unwrap_or(base.contract),
+            region: own_or_default!(region).or_else(|| self.region.clone()),
+            endpoint_url: own_or_default!(endpoint_url).or_else(|| self.endpoint_url.clone()),
+            inference_component: own_or_default!(inference_component),
+            target_variant: own_or_default!(target_variant),
+            unary: own_or_default!(unary).unwrap_or(base.unary),
+            tokens_per_second: own_or_default!(tokens_per_second)
+                .map_or(base.tokens_per_second, |rate| rate.0),
+            stream: own_or_default!(stream).unwrap_or(base.stream),
+            stream_usage: own_or_default!(stream_usage).unwrap_or(base.stream_usage),
+            images: own_or_default!(images).unwrap_or(base.images),
+            cached_in_usage: own_or_default!(cached_in_usage).unwrap_or(base.cached_in_usage),
+            upstream_model: own_or_default!(upstream_model),
+            prefix_aware: own_or_default!(prefix_aware).unwrap_or(base.prefix_aware),
+            forward_session_id: own_or_default!(forward_session_id)
+                .unwrap_or(base.forward_session_id),
+            forward_custom_attributes: own_or_default!(forward_custom_attributes)
+                .unwrap_or(base.forward_custom_attributes),
+            endpoint: base.endpoint,
+        }
+    }
+
+    /// What one section of serving keys says, with the defaults behind it.
+    fn check_serving(&mut self, serving: &raw::Serving) {
+        let (region, url) = (serving.region.as_ref(), serving.endpoint_url.as_ref());
+        upstream::check(region, url, self.listen, self.problems);
+        for name in [&serving.inference_component, &serving.target_variant].into_iter().flatten() {
+            if !is_resource_name(&name.value) {
+                self.problems.push(name.origin.error(
+                    format!("{} cannot be a name in SageMaker", quoted(&name.value)),
+                    "write at most 63 letters, digits and inner hyphens",
+                ));
+            }
+        }
+        let unary = serving.unary.as_ref().or(self.defaults.unary.as_ref());
+        let Some(unary) = unary.filter(|unary| unary.value == Unary::Stream) else { return };
+        for (own, default, lack) in [
+            (&serving.stream, &self.defaults.stream, "a container that cannot stream"),
+            (
+                &serving.stream_usage,
+                &self.defaults.stream_usage,
+                "a stream that does not report the tokens used",
+            ),
+        ] {
+            // What the defaults alone contradict was said of the defaults.
+            let said = own.is_none() && serving.unary.is_none() && serving.at.is_none();
+            let set = own.as_ref().or(default.as_ref());
+            if !said && set.is_some_and(|set| !set.value) {
+                self.problems.push(unary.origin.error(
+                    format!("`unary = \"stream\"` cannot be had from {lack}"),
+                    "write `unary = \"invoke\"`, or \"auto\"",
+                ));
+            }
+        }
+    }
+
+    fn check_endpoint(&mut self, endpoint: &Set<String>) {
+        if is_resource_name(&endpoint.value) {
+            return;
+        }
+        let message = format!("{} cannot be an endpoint's name", quoted(&endpoint.value));
+        let help = match endpoint.value.rsplit_once(":endpoint/") {
+            Some((_, name)) if is_resource_name(name) => {
+                format!("write the name alone: \"{name}\"; the ARN may be an alias")
+            }
+            _ => "write at most 63 letters, digits and inner hyphens".to_owned(),
+        };
+        self.problems.push(endpoint.origin.error(message, help));
+    }
+
+    fn check_id(&mut self, id: &Set<String>, may_be_any: bool) {
+        let value = id.value.as_str();
+        if value == ANY_MODEL {
+            if !may_be_any {
+                self.problems.push(id.origin.error(
+                    "\"*\" cannot be an alias",
+                    "write a model of its own: `[models.\"*\"]`",
+                ));
+            }
+        } else if value.is_empty() || value.len() > LONGEST_ID {
+            self.problems.push(id.origin.error(
+                format!("a model id has 1 to {LONGEST_ID} bytes, this one {}", value.len()),
+                "write the id that callers pass as `modelId`",
+            ));
+        } else if value.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            self.problems.push(id.origin.error(
+                format!("the model id {} has a blank or a control character", quoted(value)),
+                "write the id that callers pass as `modelId`",
+            ));
+        } else if value.contains(":prompt/") || value.contains("prompt-router/") {
+            self.problems.push(id.origin.error(
+                "the ARN of a prompt or of a prompt router is not a model",
+                "write the model's id, or the ARN of a model, a profile or an endpoint",
+            ));
+        } else if !value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:/-".contains(&b)) {
+            self.problems.push(id.origin.warning(
+                format!("{} does not fit Bedrock's pattern for model ids", quoted(value)),
+                "use letters, digits and `.` `_` `:` `/` `-`; some clients send nothing else",
+            ));
+        }
+    }
+
+    /// Makes sure that a name belongs to one model only.
+    fn claim(&mut self, names: &mut HashMap<String, Origin>, name: &Set<String>) {
+        let Some(first) = names.get(&name.value) else {
+            names.insert(name.value.clone(), name.origin.clone());
+            return;
+        };
+        let first = first.problem(Severity::Error, String::new(), None);
+        let place = first
+            .line()
+            .map_or_else(|| first.path.clone(), |line| format!("`{}` on line {line}", first.path));
+        self.problems.push(name.origin.error(
+            format!("{} names two models; it is taken by {place}", quoted(&name.value)),
+            "keep it with one of them",
+        ));
+    }
+}
+
+/// The service model's pattern for names of endpoints, components and variants.
+pub(super) fn is_resource_name(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}

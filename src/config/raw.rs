@@ -1,0 +1,238 @@
+//! The file as it is written: what may stand in it, and nothing decided yet. The JSON schema
+//! `schemas/config.json` is made from these declarations.
+
+use super::reader::{Named, Set, section};
+use super::settings::{AuthMode, BlockOrder, Contract, LogFormat, LogLevel, Service, Unary};
+use super::value::{AdminListen, Listen, Rate, Size, Span};
+
+section! {
+    /// The configuration of Helan, a Bedrock-compatible API gateway in front of SageMaker
+    /// endpoints.
+    struct File {
+        /// The address and port that callers connect to. Default: `"127.0.0.1:8080"`.
+        listen: Set<Listen>,
+        /// The server's certificate. Without it the port speaks plain HTTP.
+        tls: Tls,
+        /// The operator's port, with `/metrics` and `/ready`.
+        admin: Admin,
+        /// Who may call.
+        auth: Auth,
+        /// How the log is written.
+        log: Log,
+        /// What one process takes on.
+        limits: Limits,
+        /// How SageMaker is reached.
+        sagemaker: SageMaker,
+        /// What holds for every model that does not say otherwise.
+        defaults: Serving,
+        /// The models, by the id that callers use. The id `"*"` serves every id that no other
+        /// model has.
+        models: Named<Model>,
+        /// SageMaker endpoints that callers name by their ARN.
+        endpoints: Endpoints,
+    }
+}
+
+section! {
+    /// A certificate and its key. Both files are PEM; relative paths start from this file.
+    struct Tls {
+        /// The certificate chain, the server's own certificate first.
+        certificate: Set<String>,
+        /// The private key.
+        key: Set<String>,
+    }
+}
+
+section! {
+    /// The operator's port.
+    struct Admin {
+        /// Its address and port, or `"off"`. Default: `"127.0.0.1:9090"`.
+        listen: Set<AdminListen>,
+    }
+}
+
+section! {
+    /// Who may call.
+    struct Auth {
+        /// Whether callers prove who they are. Default: `"keys"`.
+        mode: Set<AuthMode>,
+        /// The file with the keys that were given out; a relative path starts from this file.
+        keys_file: Set<String>,
+        /// Service names that a signature's scope may carry. Default: `["bedrock"]`.
+        services: Vec<Set<Service>>,
+        /// The mode `"none"` on an address that others can reach needs these words: `"I
+        /// understand that anyone who reaches this port can use the models"`.
+        allow_unauthenticated_network_access: Set<String>,
+    }
+}
+
+section! {
+    /// How the log is written.
+    struct Log {
+        /// Default: `"pretty"` on a terminal, else `"json"`.
+        format: Set<LogFormat>,
+        /// The least important level that is still written. Default: `"info"`.
+        level: Set<LogLevel>,
+    }
+}
+
+section! {
+    /// What one process takes on.
+    struct Limits {
+        /// The largest body of one request. Default: `"25 MB"`.
+        max_body: Set<Size>,
+        /// The largest body of a unary answer. Default: `"25 MB"`.
+        max_answer: Set<Size>,
+        /// All request bodies in flight together. Default: `"256 MB"`.
+        body_budget: Set<Size>,
+        /// How long a request's body may take to arrive. Default: `"60 s"`.
+        body_timeout: Set<Span>,
+        /// How long a request's head may take to arrive. Default: `"10 s"`.
+        header_timeout: Set<Span>,
+        /// How long a caller's connection may stay open without a request. Default: `"120 s"`.
+        idle_timeout: Set<Span>,
+        /// Callers' connections that are open at once. Default: 10000.
+        max_connections: Set<usize>,
+        /// Calls that are answered at once. Default: 1024.
+        max_calls: Set<usize>,
+        /// How long calls may go on after the process was asked to end. Default: `"30 s"`.
+        drain: Set<Span>,
+    }
+}
+
+section! {
+    /// How SageMaker is reached. Credentials are found as every AWS SDK finds them.
+    struct SageMaker {
+        /// The region of the endpoints. Default: as every AWS SDK finds it.
+        region: Set<String>,
+        /// Another place than the region's own: a VPC endpoint, an emulator.
+        endpoint_url: Set<String>,
+        /// The profile of the AWS configuration files that gives the credentials.
+        profile: Set<String>,
+        /// How long a connection may take to be made. Default: `"3 s"`.
+        connect_timeout: Set<Span>,
+        /// How long the head of a streamed answer may take. Default: `"120 s"`.
+        first_byte_timeout: Set<Span>,
+        /// How long a streamed answer may pause. Default: `"60 s"`.
+        idle_timeout: Set<Span>,
+        /// How long a unary answer may take as a whole; SageMaker itself gives up after 60 s.
+        /// Default: `"70 s"`.
+        invoke_timeout: Set<Span>,
+        /// Connections to one host. Default: 256.
+        max_connections: Set<usize>,
+        /// How long an unused connection is kept. Default: `"90 s"`.
+        pool_idle: Set<Span>,
+    }
+}
+
+section! {
+    /// One model.
+    struct Model {
+        /// The name of the SageMaker endpoint that serves it.
+        endpoint: Set<String>,
+        /// Other ids and ARNs for the same model.
+        aliases: Vec<Set<String>>,
+        ;
+        serving: Serving,
+    }
+}
+
+section! {
+    /// SageMaker endpoints that callers name by their ARN.
+    struct Endpoints {
+        /// Which of them are served, by a pattern for their names in which `*` stands for any
+        /// text. The pattern with the most other characters wins.
+        allow: Named<Serving>,
+    }
+}
+
+section! {
+    /// How a model is served.
+    struct Serving {
+        /// The language of the container. Default: `"openai"`.
+        contract: Set<Contract>,
+        /// The endpoint's region. Default: that of `[sagemaker]`.
+        region: Set<String>,
+        /// Where the endpoint is reached. Default: that of `[sagemaker]`.
+        endpoint_url: Set<String>,
+        /// The inference component of the endpoint.
+        inference_component: Set<String>,
+        /// The production variant of the endpoint.
+        target_variant: Set<String>,
+        /// Which operation carries a unary answer: `"stream"`, `"invoke"`, or `"auto"`, the
+        /// stream for answers that may take longer than SageMaker waits. Default: `"auto"`.
+        unary: Set<Unary>,
+        /// How fast the model writes, for `unary = "auto"`. Default: 15.
+        tokens_per_second: Set<Rate>,
+        /// Whether the container can stream. Default: true.
+        stream: Set<bool>,
+        /// Whether the container's stream reports the tokens used. Default: true.
+        stream_usage: Set<bool>,
+        /// The order of the blocks in a unary answer. Default: `"text-first"` for DeepSeek-R1,
+        /// as Bedrock answers, else `"as-generated"`.
+        block_order: Set<BlockOrder>,
+        /// Whether the model takes images. Default: true.
+        images: Set<bool>,
+        /// Whether cached tokens are taken out of `inputTokens` even when the request has no
+        /// cache point. Default: false.
+        cached_in_usage: Set<bool>,
+        /// What goes into the payload's `model` member. Default: nothing.
+        upstream_model: Set<String>,
+        /// Whether calls with the same beginning are sent to the same instance. Default: false.
+        prefix_aware: Set<bool>,
+        /// Whether the caller's `X-Amzn-SageMaker-Session-Id` goes to the endpoint. Default: true.
+        forward_session_id: Set<bool>,
+        /// Whether the caller's `X-Amzn-SageMaker-Custom-Attributes` go to the endpoint.
+        /// Default: true.
+        forward_custom_attributes: Set<bool>,
+    }
+}
+
+/// The JSON schema of the configuration file, for editors.
+pub fn schema() -> serde_json::Value {
+    schemars::generate::SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<File>()
+        .to_value()
+}
+
+section! {
+    /// The key file.
+    struct KeyFile {
+        /// Access keys, for SigV4.
+        access_key: Vec<AccessKey>,
+        /// Bearer keys.
+        bearer_key: Vec<BearerKey>,
+    }
+}
+
+section! {
+    /// A key pair that was given out.
+    struct AccessKey {
+        id: Set<String>,
+        secret: Set<super::Secret>,
+        session_token: Set<super::Secret>,
+        principal: Set<String>,
+    }
+}
+
+section! {
+    /// A bearer key that was given out.
+    struct BearerKey {
+        sha256: Set<String>,
+        principal: Set<String>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_has_every_section() {
+        let schema = schema();
+        let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+        assert!(keys.iter().any(|key| *key == "endpoints"), "{keys:?}");
+        assert_eq!(schema["additionalProperties"], false);
+    }
+}

@@ -1,0 +1,388 @@
+//! The ready configuration: every default filled in, every value checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::value::words;
+use super::{Keys, Problem};
+
+/// Everything the operator decided.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where callers connect.
+    pub listen: SocketAddr,
+    /// The certificate; without it the port speaks plain HTTP.
+    pub tls: Option<Tls>,
+    /// Where `/metrics` and `/ready` are served; `None` when switched off.
+    pub admin: Option<SocketAddr>,
+    /// Who may call.
+    pub auth: Auth,
+    /// How the log is written.
+    pub log: Log,
+    /// What one process takes on.
+    pub limits: Limits,
+    /// How SageMaker is reached.
+    pub sagemaker: SageMaker,
+    /// What is served, in the order of the file. A model whose id is [`ANY_MODEL`] serves every
+    /// id that no other one has.
+    pub models: Vec<Model>,
+    /// SageMaker endpoints that may be named by their ARN, the most specific pattern first.
+    pub allow: Vec<Allow>,
+    /// What is worth a look, but no reason not to start.
+    pub warnings: Vec<Problem>,
+}
+
+/// The id of the model that serves every id which nobody else has.
+pub const ANY_MODEL: &str = "*";
+
+/// The files of the server's certificate. They exist; whether they fit is seen when they are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The chain, PEM, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+/// Who may call.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    /// Whether callers prove who they are.
+    pub mode: AuthMode,
+    /// Service names that a SigV4 scope may carry. Not empty.
+    pub services: Vec<Service>,
+    /// The keys that were given out. Not empty in the mode [`AuthMode::Keys`].
+    pub keys: Keys,
+}
+
+words! {
+    /// Whether callers prove who they are.
+    pub enum AuthMode {
+        /// By a SigV4 signature or a bearer key from the key file.
+        #[default]
+        Keys = "keys",
+        /// They do not; everyone who reaches the port may use the models.
+        None = "none",
+    }
+}
+
+words! {
+    /// A service name in a signature's scope.
+    pub enum Service {
+        /// `bedrock-runtime` and all of its clients.
+        #[default]
+        Bedrock = "bedrock",
+        /// The OpenAI and Anthropic dialects of Bedrock.
+        Mantle = "bedrock-mantle",
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// `None`: pretty on a terminal, else JSON.
+    pub format: Option<LogFormat>,
+    /// The least important level that is still written.
+    pub level: LogLevel,
+}
+
+words! {
+    /// How a line of the log looks.
+    pub enum LogFormat {
+        /// One JSON object a line, for programs.
+        #[default]
+        Json = "json",
+        /// For people.
+        Pretty = "pretty",
+    }
+}
+
+words! {
+    /// How important a line of the log is.
+    pub enum LogLevel {
+        /// Failures of the gateway itself.
+        Error = "error",
+        /// What an operator should look at.
+        Warn = "warn",
+        /// One line for each call.
+        #[default]
+        Info = "info",
+        /// Steps of a call.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+/// What one process takes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body of one request, in bytes.
+    pub max_body: usize,
+    /// The largest body of a unary answer, in bytes.
+    pub max_answer: usize,
+    /// All request bodies in flight together, in bytes.
+    pub body_budget: usize,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a request's head may take to arrive.
+    pub header_timeout: Duration,
+    /// How long a caller's connection may stay open without a request.
+    pub idle_timeout: Duration,
+    /// Callers' connections that are open at once.
+    pub max_connections: usize,
+    /// Calls that are answered at once.
+    pub max_calls: usize,
+    /// How long calls may go on after the process was asked to end.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_body: 25_000_000, // the service model's limit of an InvokeModel body
+            max_answer: 25_000_000,
+            body_budget: 256_000_000,
+            body_timeout: Duration::from_mins(1),
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(2),
+            max_connections: 10_000,
+            max_calls: 1024,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How SageMaker is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SageMaker {
+    /// The region, from the file, `HELAN_REGION`, `AWS_REGION` or `AWS_DEFAULT_REGION`. `None`:
+    /// the SDK looks further (profile, instance metadata).
+    pub region: Option<String>,
+    /// Another place than the region's own: a VPC endpoint, an emulator.
+    pub endpoint_url: Option<String>,
+    /// The profile of the AWS configuration files that gives the credentials.
+    pub profile: Option<String>,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// How long the head of a streamed answer may take.
+    pub first_byte_timeout: Duration,
+    /// How long a streamed answer may pause.
+    pub idle_timeout: Duration,
+    /// How long a unary answer may take as a whole. SageMaker itself gives up after 60 seconds.
+    pub invoke_timeout: Duration,
+    /// Connections to one host.
+    pub max_connections: usize,
+    /// How long an unused connection is kept.
+    pub pool_idle: Duration,
+}
+
+impl Default for SageMaker {
+    fn default() -> Self {
+        Self {
+            region: None,
+            endpoint_url: None,
+            profile: None,
+            connect_timeout: Duration::from_secs(3),
+            first_byte_timeout: Duration::from_mins(2),
+            idle_timeout: Duration::from_mins(1),
+            invoke_timeout: Duration::from_secs(70),
+            max_connections: 256,
+            pool_idle: Duration::from_secs(90),
+        }
+    }
+}
+
+/// One model: how callers name it, and who answers for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The id as configured. Metrics carry it as their label.
+    pub id: String,
+    /// Other ids and ARNs for the same model. No two models share a name.
+    pub aliases: Vec<String>,
+    /// The order of the blocks in a unary answer; `None`: as the model that the id names does.
+    pub block_order: Option<BlockOrder>,
+    /// Who answers.
+    pub target: Target,
+}
+
+/// Who answers for a model: an endpoint and what is known of the container behind it.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
+pub struct Target {
+    /// The SageMaker endpoint's name: 1 to 63 letters, digits and inner hyphens.
+    pub endpoint: String,
+    /// The language of the container.
+    pub contract: Contract,
+    /// The endpoint's region: its own, else [`SageMaker::region`].
+    pub region: Option<String>,
+    /// Where the endpoint is reached: its own, else [`SageMaker::endpoint_url`].
+    pub endpoint_url: Option<String>,
+    /// The inference component of the endpoint.
+    pub inference_component: Option<String>,
+    /// The production variant of the endpoint.
+    pub target_variant: Option<String>,
+    /// Which operation carries a unary answer.
+    pub unary: Unary,
+    /// How fast the model writes, for [`Unary::Auto`]. Above zero.
+    pub tokens_per_second: f64,
+    /// Whether the container can stream.
+    pub stream: bool,
+    /// Whether the container's stream reports the tokens used.
+    pub stream_usage: bool,
+    /// Whether the model takes images.
+    pub images: bool,
+    /// Whether cached tokens are taken out of `inputTokens` even when the request has no
+    /// cache point.
+    pub cached_in_usage: bool,
+    /// What goes into the payload's `model` member.
+    pub upstream_model: Option<String>,
+    /// Whether calls with the same beginning are sent to the same instance.
+    pub prefix_aware: bool,
+    /// Whether the caller's `X-Amzn-SageMaker-Session-Id` goes to the endpoint.
+    pub forward_session_id: bool,
+    /// Whether the caller's `X-Amzn-SageMaker-Custom-Attributes` go to the endpoint.
+    pub forward_custom_attributes: bool,
+}
+
+impl Target {
+    /// A target with every default.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            contract: Contract::default(),
+            region: None,
+            endpoint_url: None,
+            inference_component: None,
+            target_variant: None,
+            unary: Unary::default(),
+            tokens_per_second: 15.0,
+            stream: true,
+            stream_usage: true,
+            images: true,
+            cached_in_usage: false,
+            upstream_model: None,
+            prefix_aware: false,
+            forward_session_id: true,
+            forward_custom_attributes: true,
+        }
+    }
+}
+
+words! {
+    /// The language of a container.
+    pub enum Contract {
+        /// OpenAI chat: vLLM, SGLang, LMI, TGI.
+        #[default]
+        OpenAi = "openai",
+    }
+}
+
+words! {
+    /// Which of SageMaker's operations carries a unary answer.
+    pub enum Unary {
+        /// The stream when the answer may take long, else one whole body.
+        #[default]
+        Auto = "auto",
+        /// Always the stream, folded into one answer.
+        Stream = "stream",
+        /// Always one whole body.
+        Invoke = "invoke",
+    }
+}
+
+words! {
+    /// The order of the blocks in a unary answer.
+    pub enum BlockOrder {
+        /// As the model generated them: reasoning, then text.
+        #[default]
+        AsGenerated = "as-generated",
+        /// Text before reasoning, as Bedrock's DeepSeek-R1 answers.
+        TextFirst = "text-first",
+    }
+}
+
+/// Endpoints that callers may name by ARN, and how all of them are served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allow {
+    /// A pattern for endpoint names; `*` stands for any text.
+    pub pattern: String,
+    /// The order of the blocks in a unary answer.
+    pub block_order: BlockOrder,
+    /// What is known of the containers. Its `endpoint` is the pattern: use [`Allow::target`].
+    pub(super) template: Target,
+}
+
+impl Allow {
+    /// Whether the pattern covers this endpoint name.
+    pub fn matches(&self, endpoint: &str) -> bool {
+        glob(self.pattern.as_bytes(), endpoint.as_bytes())
+    }
+
+    /// The region that endpoints must be in, when it is known.
+    pub fn region(&self) -> Option<&str> {
+        self.template.region.as_deref()
+    }
+
+    /// The target for one endpoint under this pattern. `region` is its ARN's.
+    pub fn target(&self, endpoint: &str, region: &str) -> Target {
+        Target {
+            endpoint: endpoint.to_owned(),
+            region: Some(region.to_owned()),
+            ..self.template.clone()
+        }
+    }
+}
+
+/// Matches in time linear in `text` for each `*` (the last star is the only one ever retried).
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(byte) if *byte == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    p = at + 1;
+                    t = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::glob;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, expected) in [
+            ("chat-*", "chat-1", true),
+            ("chat-*", "chat-", true),
+            ("chat-*", "chat", false),
+            ("chat-*", "my-chat-1", false),
+            ("*", "", true),
+            ("*-prod", "a-prod-b-prod", true),
+            ("*-prod", "a-prod-b", false),
+            ("a*b*c", "aXbXbXc", true),
+            ("a*b*c", "aXbXbX", false),
+            ("**", "x", true),
+            ("", "", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(glob(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The languages that model containers speak: payload schemas.
+//!
+//! One module for each. A container translates an [`Ask`] into a [`Payload`] and the bytes of the
+//! answer into Converse [`Event`]s; it does no I/O and knows no family.
+
+pub mod openai;
+
+
+use crate::converse::{Ask, Event};
+use crate::wire::Payload;
+use crate::{Error, Result};
+
+/// Which of SageMaker's two operations carries the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// One whole body (`InvokeEndpoint`).
+    Unary,
+    /// Bytes as they are generated (`InvokeEndpointWithResponseStream`).
+    Stream,
+}
+
+/// One language. Stateless; what an answer remembers lives in its [`Decoder`].
+pub trait Container: Send + Sync + std::fmt::Debug {
+    /// The payload for `ask`, or a `ValidationException` that names what this container cannot be
+    /// asked.
+    fn encode(&self, ask: &Ask, mode: Mode) -> Result<Payload>;
+
+    /// A decoder for one answer to `ask`. `random` makes the ids that the container leaves out.
+    fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder>;
+
+    /// What an error that the container answered means to the caller. `status` is the container's
+    /// own, where SageMaker told it; `body` may be cut (SageMaker keeps 2,048 characters).
+    fn refusal(&self, status: Option<u16>, body: &str) -> Error;
+}
+
+/// Bytes in, events out, wherever the bytes are cut. Does no I/O.
+///
+/// The first event is never [`Event::MessageStart`]: whoever drives the decoder has sent it as
+/// soon as the head of the answer said success. A complete answer ends with
+/// [`Event::MessageStop`] and [`Event::Metadata`] (whose `metrics` the driver fills in); an answer
+/// that lacks its end makes [`finish`](Self::finish) fail, so that a cut stream never looks
+/// complete.
+pub trait Decoder: Send {
+    /// Takes the next bytes and appends the events they complete.
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<()>;
+
+    /// Takes the end of the bytes.
+    fn finish(&mut self, out: &mut Vec<Event>) -> Result<()>;
+}

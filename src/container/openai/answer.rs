@@ -1,0 +1,344 @@
+//! One answer, from chunks to events: what a stream and a whole body have in common.
+
+use serde_json::Value;
+
+use super::calls::{Calls, Upto};
+use super::chunk::{self, Choice, Chunk, OneOrMany, Said, Usage};
+use super::faults::Fault;
+use super::pointers::Pointers;
+use super::usage::usage;
+use super::{Mode, Options};
+use crate::converse::{
+    Ask, ContentBlockDelta, ContentBlockStart, Event, MessageStopEvent, MetadataEvent, Metrics,
+    ReasoningContentBlockDelta, StopReason, ToolUseBlockDelta, ToolUseBlockStart,
+};
+use crate::{Code, Error, Result};
+
+/// How many bytes of other content may wait for tool calls to be over.
+const MOST_WAITING: usize = 1 << 20;
+/// How many blanks may wait for the words behind them.
+const MOST_BLANK: usize = 1 << 16;
+
+pub(super) struct Answer {
+    mode: Mode,
+    /// Whether usage tells cached tokens apart.
+    split: bool,
+    pointers: Pointers,
+    blocks: Blocks,
+    calls: Calls,
+    waiting: Waiting,
+    usage: Usage,
+    finish: Option<Finish>,
+    /// Words that are no chunk: what is known when the end is missing.
+    words: Option<String>,
+}
+
+/// What was said while a call was not complete.
+#[derive(Debug, Default)]
+struct Waiting {
+    said: Vec<(Kind, String)>,
+    bytes: usize,
+    /// Whether any of it is more than blank.
+    has_words: bool,
+}
+
+/// Why the container stopped.
+#[derive(Debug)]
+struct Finish {
+    reason: String,
+    /// The stop sequence that was met. The id of a token is none.
+    sequence: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn new(ask: &Ask, options: &Options, mode: Mode, random: fastrand::Rng) -> Self {
+        Self {
+            mode,
+            split: options.cached_in_usage || ask.has_cache_point(),
+            pointers: Pointers::new(&ask.parameters.additional_response_field_paths),
+            blocks: Blocks::default(),
+            calls: Calls::new(random),
+            waiting: Waiting::default(),
+            usage: Usage::default(),
+            finish: None,
+            words: None,
+        }
+    }
+
+    /// Takes one JSON text: a chunk, or a whole answer, or an array around one.
+    pub(super) fn json(&mut self, json: &[u8], out: &mut Vec<Event>) -> Result<()> {
+        if !self.pointers.is_empty() {
+            match serde_json::from_slice(json) {
+                Ok(Value::Array(values)) => values.iter().for_each(|v| self.pointers.look(v)),
+                Ok(value) => self.pointers.look(&value),
+                Err(_) => {} // told below
+            }
+        }
+        match chunk::read(json, |chunks| self.chunks(&chunks, json, out)) {
+            Ok(taken) => taken,
+            Err(error) => {
+                Err(Error::new(self.code(), "The model returned an answer that could not be read.")
+                    .because(Unreadable::from(&error)))
+            }
+        }
+    }
+
+    /// Keeps words that are no chunk.
+    pub(super) fn words(&mut self, words: &[u8]) {
+        if self.words.is_none() {
+            let words = words.get(..2048).unwrap_or(words);
+            self.words = Some(String::from_utf8_lossy(words).into_owned());
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self.mode {
+            Mode::Unary => Code::ModelError,
+            Mode::Stream => Code::ModelStreamError,
+        }
+    }
+
+    fn chunks(
+        &mut self,
+        chunks: &OneOrMany<Chunk<'_>>,
+        json: &[u8],
+        out: &mut Vec<Event>,
+    ) -> Result<()> {
+        for chunk in &chunks.0 {
+            let error = chunk.error.map(serde_json::value::RawValue::get);
+            if chunk.object.get() == "error"
+                || error.is_some_and(|error| !matches!(error, "\"\"" | "false" | "{}"))
+            {
+                return Err(Fault::of_answer(json).into_error(self.mode));
+            }
+            if let Some(usage) = chunk.usage.filter(|usage| {
+                usage.prompt_tokens.0.is_some() || usage.completion_tokens.0.is_some()
+            }) {
+                self.usage = usage; // running counts: the last is the whole
+            }
+            if chunk.choices.0.is_empty() && chunk.usage.is_none() {
+                self.words(json);
+            }
+            for choice in &chunk.choices.0 {
+                // Only one was asked for.
+                if choice.index.0.unwrap_or_default() == 0 {
+                    self.choice(choice, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn choice(&mut self, choice: &Choice<'_>, out: &mut Vec<Event>) -> Result<()> {
+        if let Some(delta) = &choice.delta {
+            self.said(delta, false, out)?;
+        }
+        if let Some(message) = &choice.message {
+            self.said(message, true, out)?;
+        }
+        self.speak(Kind::Text, choice.text.get(), out)?;
+        let reason = choice.finish_reason.get();
+        if !reason.is_empty() {
+            let sequence = [&choice.stop_reason, &choice.matched_stop]
+                .into_iter()
+                .map(chunk::Text::get)
+                .find(|sequence| !sequence.is_empty());
+            self.finish = Some(Finish {
+                reason: reason.to_owned(),
+                sequence: sequence.map(ToOwned::to_owned),
+            });
+            if matches!(reason, "abort" | "error" | "cancelled") {
+                return Err(Fault::new("The model broke off its answer.").into_error(self.mode));
+            }
+        }
+        Ok(())
+    }
+
+    fn said(&mut self, said: &Said<'_>, whole: bool, out: &mut Vec<Event>) -> Result<()> {
+        self.speak(Kind::Reasoning, said.thought(), out)?;
+        self.speak(Kind::Text, said.content.get(), out)?;
+        for call in &said.tool_calls.0 {
+            self.calls.take(call, whole).map_err(|error| error.with_code(self.code()))?;
+        }
+        if !said.tool_calls.0.is_empty() {
+            self.advance(Upto::Now, out);
+        }
+        Ok(())
+    }
+
+    fn speak(&mut self, kind: Kind, text: &str, out: &mut Vec<Event>) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        if !self.calls.are_open() {
+            self.blocks.say(kind, text, out);
+            return Ok(());
+        }
+        let waiting = &mut self.waiting;
+        match waiting.said.last_mut() {
+            Some((last, said)) if *last == kind => said.push_str(text),
+            _ => waiting.said.push((kind, text.to_owned())),
+        }
+        waiting.bytes += text.len();
+        waiting.has_words |= !text.trim().is_empty();
+        if waiting.bytes > MOST_WAITING {
+            return Err(Error::new(self.code(), "The model's tool call never ended."));
+        }
+        self.advance(Upto::Now, out);
+        Ok(())
+    }
+
+    /// Shows calls as far as they are known, then what waited for them.
+    fn advance(&mut self, upto: Upto, out: &mut Vec<Event>) {
+        self.calls.advance(upto, self.waiting.has_words, &mut self.blocks, out);
+        if !self.calls.are_open() {
+            for (kind, text) in std::mem::take(&mut self.waiting).said {
+                self.blocks.say(kind, &text, out);
+            }
+        }
+    }
+
+    /// The end: fails if the container never said why it stopped. A whole body that holds an
+    /// answer is whole without it.
+    pub(super) fn end(&mut self, out: &mut Vec<Event>) -> Result<()> {
+        let finish = self.finish.take();
+        if finish.is_none() && self.mode == Mode::Stream {
+            return Err(self.incomplete());
+        }
+        let reason = finish.as_ref().map_or("stop", |finish| finish.reason.as_str());
+        self.advance(if reason == "length" { Upto::Cut } else { Upto::End }, out);
+        self.blocks.close(out);
+        let outcome = self.calls.outcome();
+        if finish.is_none() && self.blocks.index == 0 && outcome.broken == 0 {
+            return Err(self.incomplete());
+        }
+        let sequence = finish.as_ref().and_then(|finish| finish.sequence.clone());
+        let stop_reason = match reason {
+            "length" if outcome.broken > 0 => StopReason::MaxTokens,
+            "content_filter" if outcome.broken > 0 => StopReason::ContentFiltered,
+            _ if outcome.broken > 0 => StopReason::MalformedToolUse,
+            // Engines say `stop` after a call that was named in the request, and TGI always.
+            _ if outcome.completed > 0 => StopReason::ToolUse,
+            "length" => StopReason::MaxTokens,
+            "content_filter" => StopReason::ContentFiltered,
+            "stop_sequence" => StopReason::StopSequence,
+            "stop" if sequence.is_some() => StopReason::StopSequence,
+            _ => StopReason::EndTurn, // `stop`, `eos_token`, `tool_calls` without a call
+        };
+        let pointers = std::mem::take(&mut self.pointers);
+        out.push(Event::MessageStop(MessageStopEvent {
+            additional_model_response_fields: pointers.into_fields(),
+            stop_reason,
+            stop_sequence: sequence.filter(|_| stop_reason == StopReason::StopSequence),
+        }));
+        out.push(Event::Metadata(MetadataEvent {
+            metrics: Metrics::default(),
+            performance_config: None,
+            service_tier: None,
+            trace: None,
+            usage: usage(self.usage, self.split),
+        }));
+        Ok(())
+    }
+
+    /// Why an answer without an end is no answer.
+    pub(super) fn incomplete(&self) -> Error {
+        match &self.words {
+            Some(words) => Fault::of_answer(words.as_bytes()).into_error(self.mode),
+            None => Error::new(
+                self.code(),
+                "The model's answer ended before it was complete. Try your request again.",
+            ),
+        }
+    }
+}
+
+/// Where a JSON text could not be read; never the text.
+#[derive(Debug, thiserror::Error)]
+#[error("{category:?} error at line {line} column {column} of the container's JSON")]
+struct Unreadable {
+    category: serde_json::error::Category,
+    line: usize,
+    column: usize,
+}
+
+impl From<&serde_json::Error> for Unreadable {
+    fn from(error: &serde_json::Error) -> Self {
+        Self { category: error.classify(), line: error.line(), column: error.column() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Reasoning,
+}
+
+/// The content blocks of an answer: one open at a time, each stopped before the next, none of
+/// them blank.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    /// Of the open block, or the next.
+    index: u32,
+    open: Option<Open>,
+    /// The blank beginning of a block of text or reasoning. It opens with its first word; if
+    /// none comes, there was no block.
+    blank: Option<(Kind, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    Said(Kind),
+    Tool,
+}
+
+impl Blocks {
+    fn say(&mut self, kind: Kind, text: &str, out: &mut Vec<Event>) {
+        if self.open == Some(Open::Said(kind)) {
+            self.blank = None;
+            out.push(self.delta(kind, text.to_owned()));
+            return;
+        }
+        let blank = self.blank.take().filter(|(of, _)| *of == kind);
+        let mut said = blank.map(|(_, blank)| blank).unwrap_or_default();
+        said.push_str(text);
+        if text.trim().is_empty() && said.len() <= MOST_BLANK {
+            self.blank = Some((kind, said));
+            return;
+        }
+        self.close(out);
+        self.open = Some(Open::Said(kind));
+        out.push(self.delta(kind, said));
+    }
+
+    fn delta(&self, kind: Kind, text: String) -> Event {
+        let delta = match kind {
+            Kind::Text => ContentBlockDelta::Text(text),
+            Kind::Reasoning => {
+                ContentBlockDelta::ReasoningContent(ReasoningContentBlockDelta::Text(text))
+            }
+        };
+        Event::delta(self.index, delta)
+    }
+
+    pub(super) fn start_tool(&mut self, tool_use_id: String, name: String, out: &mut Vec<Event>) {
+        self.close(out);
+        self.open = Some(Open::Tool);
+        let start = ToolUseBlockStart { name, tool_use_id, kind: None };
+        out.push(Event::start(self.index, ContentBlockStart::ToolUse(start)));
+        self.fragment("", out); // as Claude does on Bedrock
+    }
+
+    pub(super) fn fragment(&mut self, input: &str, out: &mut Vec<Event>) {
+        let delta = ToolUseBlockDelta { input: input.to_owned() };
+        out.push(Event::delta(self.index, ContentBlockDelta::ToolUse(delta)));
+    }
+
+    pub(super) fn close(&mut self, out: &mut Vec<Event>) {
+        self.blank = None;
+        if self.open.take().is_some() {
+            out.push(Event::stop(self.index));
+            self.index += 1;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! OpenAI chat: vLLM, SGLang, LMI chat, TGI chat, EMD.
+//!
+//! Down: a conversation becomes `messages`, a prompt a completion's `prompt`; both travel on the
+//! container's one path, which tells them apart by their members. Up: whole bodies, server-sent
+//! events and JSON lines all become the same events, through one [`answer::Answer`].
+
+mod answer;
+mod calls;
+mod chunk;
+mod documents;
+mod encode;
+mod faults;
+mod messages;
+mod pointers;
+mod stream;
+mod tools;
+mod unary;
+mod usage;
+
+use super::{Container, Decoder, Mode};
+use crate::converse::Ask;
+use crate::wire::Payload;
+use crate::{Error, Result};
+
+/// What the deployed model and its container can be asked, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether the model sees images. Default: yes; a model that does not answers with its own
+    /// refusal.
+    pub images: bool,
+    /// How many images one request may hold, as in vLLM's `--limit-mm-per-prompt`. Default: the
+    /// container decides.
+    pub max_images: Option<usize>,
+    /// The `model` member, for a container that serves several. Default: left out, since vLLM
+    /// refuses a name that is not its own and takes none for its only model.
+    pub model: Option<String>,
+    /// How the reasoning of earlier turns is told. Default: [`ReasoningHistory::ReasoningContent`].
+    pub reasoning_history: ReasoningHistory,
+    /// Whether usage is split into tokens read from a cache and others, even where the request
+    /// has no `cachePoint`. Default: no.
+    pub cached_in_usage: bool,
+    /// The `max_tokens` of a prompt that names no limit. Default: 512, as Bedrock's for prompts
+    /// of Llama and Mistral; without it vLLM would stop a completion after 16 tokens. A
+    /// conversation without a limit is sent without one: it may fill the context.
+    pub prompt_max_tokens: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            images: true,
+            max_images: None,
+            model: None,
+            reasoning_history: ReasoningHistory::default(),
+            cached_in_usage: false,
+            prompt_max_tokens: 512,
+        }
+    }
+}
+
+/// How an assistant turn's reasoning goes back to the container.
+///
+/// Never inside the text: whether old reasoning is shown to the model is for the model's own
+/// template to decide (those of DeepSeek-R1 and Qwen3 leave it out).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReasoningHistory {
+    /// As the member `reasoning_content`: what older vLLM, SGLang and LMI read, and what vLLM
+    /// 0.32 renames to `reasoning`.
+    #[default]
+    ReasoningContent,
+    /// As the member `reasoning`.
+    Reasoning,
+    /// Not at all.
+    Dropped,
+}
+
+/// A container that speaks OpenAI chat.
+///
+/// ```
+/// use helan::container::{Container, Mode, openai::OpenAi};
+/// use helan::converse::{Ask, Request};
+///
+/// let request: Request = serde_json::from_str(
+///     r#"{"messages": [{"role": "user", "content": [{"text": "贺兰山在哪里？"}]}],
+///         "inferenceConfig": {"maxTokens": 100}}"#,
+/// )
+/// .unwrap();
+/// let payload = OpenAi::default().encode(&Ask::from(request), Mode::Unary)?;
+/// assert_eq!(
+///     payload.body,
+///     r#"{"messages":[{"role":"user","content":"贺兰山在哪里？"}],"max_tokens":100}"#
+/// );
+/// # Ok::<(), helan::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct OpenAi {
+    options: Options,
+}
+
+impl OpenAi {
+    /// A container of which the `options` are known.
+    pub fn new(options: Options) -> Self {
+        Self { options }
+    }
+}
+
+impl Container for OpenAi {
+    fn encode(&self, ask: &Ask, mode: Mode) -> Result<Payload> {
+        encode::body(ask, mode, &self.options).map(Payload::json)
+    }
+
+    fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder> {
+        let answer = answer::Answer::new(ask, &self.options, mode, random);
+        match mode {
+            Mode::Unary => Box::new(unary::Unary::new(answer)),
+            Mode::Stream => Box::new(stream::Stream::new(answer)),
+        }
+    }
+
+    fn refusal(&self, status: Option<u16>, body: &str) -> Error {
+        faults::Fault::of_refusal(status, body).into_error(Mode::Unary)
+    }
+}

@@ -1,0 +1,195 @@
+//! Who calls. In two steps, so that nothing is spent on strangers: the head is judged alone, and
+//! only the body of a caller whose key is known is read, against the memory budget and a deadline,
+//! hashed as it comes, and held to what was signed.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::request::Parts;
+use http::{HeaderMap, Response};
+use http_body_util::BodyExt as _;
+use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
+use tower::{Layer, Service, ServiceExt as _};
+
+use super::admit::Budget;
+use super::{Admitted, Answering, Signed};
+use crate::auth::{Authenticator, Claim};
+use crate::clock::Clock;
+use crate::wire::Body;
+use crate::{Code, Error, Result};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Of a refused request's body, this much is read and thrown away, so that a client which is still
+/// writing reads our answer instead of a reset connection.
+const DISCARD: u64 = 1 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// Finds out who calls.
+#[derive(Clone, Debug)]
+pub struct AuthLayer {
+    authenticator: Authenticator,
+    clock: Clock,
+}
+
+impl AuthLayer {
+    /// Asks `authenticator`, at the time that `clock` tells.
+    pub fn new(authenticator: Authenticator, clock: Clock) -> Self {
+        Self { authenticator, clock }
+    }
+}
+
+/// The service of [`AuthLayer`].
+#[derive(Clone, Debug)]
+pub struct Auth<S> {
+    inner: S,
+    layer: AuthLayer,
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = Auth<S>;
+    fn layer(&self, inner: S) -> Auth<S> {
+        Auth { inner, layer: self.clone() }
+    }
+}
+
+impl<B, S> Service<Admitted<B>> for Auth<S>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<BoxError>,
+    S: Service<Signed, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Answering<Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, admitted: Admitted<B>) -> Self::Future {
+        let (inner, layer) = (self.inner.clone(), self.layer.clone());
+        Box::pin(async move {
+            let signed = layer.authenticate(admitted).await?;
+            inner.oneshot(signed).await
+        })
+    }
+}
+
+impl AuthLayer {
+    async fn authenticate<B>(&self, Admitted { arrived, budget }: Admitted<B>) -> Result<Signed>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        let record = arrived.record;
+        let (head, mut body) = arrived.request.into_parts();
+        let (claim, announced) = match self.judge(&head, &budget) {
+            Ok(judged) => judged,
+            Err(error) => {
+                discard(&mut body).await;
+                return Err(error);
+            }
+        };
+        let share = budget.share(announced.unwrap_or(budget.max_body())).await?;
+        let Ok(read) = timeout(budget.deadline(), read(&mut body, &budget)).await else {
+            return Err(Error::validation("The request body did not arrive in time."));
+        };
+        let (body, hash) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                discard(&mut body).await;
+                return Err(error);
+            }
+        };
+        record.bytes_in(body.len());
+        let principal = match claim {
+            Claim::Known(principal) => principal,
+            Claim::Signed(pending) => pending.verify(hash)?,
+        };
+        if let Some(name) = principal.shared_name() {
+            record.principal(name);
+        }
+        Ok(Signed { record, principal, head, body, share })
+    }
+
+    /// Step one: the head alone.
+    fn judge(&self, head: &Parts, budget: &Budget) -> Result<(Claim, Option<u64>)> {
+        let claim = self.authenticator.head(head, self.clock.now())?;
+        let announced = content_length(&head.headers);
+        if announced.is_some_and(|bytes| bytes > budget.max_body()) {
+            return Err(too_large(budget.max_body()));
+        }
+        Ok((claim, announced))
+    }
+}
+
+/// hyper has checked that the header is a number, and that several agree.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large(limit: u64) -> Error {
+    Error::new(
+        Code::TooLarge,
+        format!(
+            "The request body is larger than the limit of {limit} bytes. Send a smaller request."
+        ),
+    )
+}
+
+/// The body and its SHA-256. A body that came in one piece is not copied.
+async fn read<B>(body: &mut B, budget: &Budget) -> Result<(Bytes, [u8; 32])>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    let mut hash = Sha256::new();
+    let mut pieces: Vec<Bytes> = vec![];
+    let mut length = 0_u64;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Error::validation("The request body could not be read.").because(error)
+        })?;
+        let Ok(piece) = frame.into_data() else { continue }; // trailers are nobody's business
+        length += piece.len() as u64;
+        if length > budget.max_body() {
+            return Err(too_large(budget.max_body()));
+        }
+        hash.update(&piece);
+        pieces.push(piece);
+    }
+    let whole = match pieces.len() {
+        0 => Bytes::new(),
+        1 => pieces.remove(0),
+        _ => {
+            let mut whole = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
+            for piece in &pieces {
+                whole.extend_from_slice(piece);
+            }
+            whole.freeze()
+        }
+    };
+    Ok((whole, hash.finalize().into()))
+}
+
+async fn discard<B>(body: &mut B)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let reading = async {
+        let mut left = DISCARD;
+        while let Some(Ok(frame)) = body.frame().await {
+            let read = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+            left = left.saturating_sub(read);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Out of time is as good as done.
+    let _ = timeout(DISCARD_TIME, reading).await;
+}

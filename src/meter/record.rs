@@ -1,0 +1,284 @@
+//! What is known about one call.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use time::format_description::well_known::Rfc3339;
+
+use super::Metrics;
+use crate::clock::Clock;
+use crate::converse::TokenUsage;
+use crate::{Code, Error};
+
+/// Opens records and takes them when they are closed.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+impl Meter {
+    /// A meter that counts into `metrics`.
+    pub fn new(clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self { clock, metrics }
+    }
+
+    /// The clock that records are timed with.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Opens the record of a call that has just arrived.
+    pub fn open(&self) -> Arc<Record> {
+        self.metrics.arrived();
+        Arc::new(Record {
+            id: self.clock.uuid(),
+            started: self.clock.monotonic(),
+            meter: self.clone(),
+            facts: Mutex::new(Some(Facts::default())),
+        })
+    }
+}
+
+/// How a call ended, as its caller saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// With a complete answer.
+    Complete,
+    /// With an error: an HTTP status, or an exception frame in a stream.
+    Failed,
+    /// The caller had gone before the answer was complete.
+    Gone,
+}
+
+impl Ended {
+    /// The word in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+            Self::Gone => "client_gone",
+        }
+    }
+}
+
+/// The record of one call. Shared by all who learn something about it; closed once.
+pub struct Record {
+    id: String,
+    started: Duration,
+    meter: Meter,
+    /// `None` once it is closed.
+    facts: Mutex<Option<Facts>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) principal: Option<Arc<str>>,
+    pub(super) operation: Option<&'static str>,
+    /// As the caller wrote it: for the log only, since callers choose it.
+    pub(super) model_id: Option<String>,
+    /// As the configuration writes it: a metric's label.
+    pub(super) model: Option<Arc<str>>,
+    pub(super) target: Option<Arc<str>>,
+    pub(super) streamed: Option<bool>,
+    pub(super) status: Option<u16>,
+    pub(super) code: Option<Code>,
+    pub(super) reason: Option<String>,
+    pub(super) usage: Option<TokenUsage>,
+    pub(super) stop_reason: Option<&'static str>,
+    pub(super) bytes_in: u64,
+    pub(super) events: u64,
+    pub(super) first_event: Option<Duration>,
+    pub(super) last_event: Option<Duration>,
+    pub(super) attempt: Option<String>,
+}
+
+impl Record {
+    /// The request id: `x-amzn-RequestId`, and SageMaker's inference id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Time since the call arrived.
+    pub fn elapsed(&self) -> Duration {
+        self.meter.clock.monotonic().saturating_sub(self.started)
+    }
+
+    fn note(&self, write: impl FnOnce(&mut Facts)) {
+        if let Some(facts) = self.facts.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            write(facts);
+        }
+    }
+
+    /// Who calls.
+    pub fn principal(&self, name: &Arc<str>) {
+        self.note(|facts| facts.principal = Some(Arc::clone(name)));
+    }
+
+    /// What is asked, of which model (as the caller wrote its id).
+    pub fn operation(&self, name: &'static str, model_id: Option<&str>) {
+        self.note(|facts| {
+            facts.operation = Some(name);
+            facts.model_id = model_id.map(ToOwned::to_owned);
+        });
+    }
+
+    /// The deployment that serves the model, as the configuration names it.
+    pub fn model(&self, model: &Arc<str>) {
+        self.note(|facts| facts.model = Some(Arc::clone(model)));
+    }
+
+    /// The target that is called, and whether its answer is streamed to us.
+    pub fn target(&self, name: &Arc<str>, streamed: bool) {
+        self.note(|facts| {
+            facts.target = Some(Arc::clone(name));
+            facts.streamed = Some(streamed);
+        });
+    }
+
+    /// The size of the caller's body.
+    pub fn bytes_in(&self, bytes: usize) {
+        self.note(|facts| facts.bytes_in = bytes as u64);
+    }
+
+    /// The client's own count of attempts (`amz-sdk-request`).
+    pub fn attempt(&self, attempt: &str) {
+        self.note(|facts| facts.attempt = Some(attempt.chars().take(64).collect()));
+    }
+
+    /// The status of the response's head.
+    pub fn status(&self, status: u16) {
+        self.note(|facts| facts.status = Some(status));
+    }
+
+    /// Events that leave for the caller, now.
+    pub fn events(&self, count: usize) {
+        let now = self.elapsed();
+        self.note(|facts| {
+            facts.events += count as u64;
+            facts.first_event.get_or_insert(now);
+            facts.last_event = Some(now);
+        });
+    }
+
+    /// The tokens, and why the model stopped.
+    pub fn usage(&self, usage: &TokenUsage) {
+        self.note(|facts| facts.usage = Some(usage.clone()));
+    }
+
+    /// Why the model stopped.
+    pub fn stop_reason(&self, reason: &'static str) {
+        self.note(|facts| facts.stop_reason = Some(reason));
+    }
+
+    /// Why the call failed. The error's own words and those of its sources go to the log; they
+    /// never hold a body.
+    pub fn failed(&self, error: &Error) {
+        let mut reason = error.message().to_owned();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            reason.push_str(": ");
+            reason.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        self.note(|facts| {
+            facts.code = Some(error.code());
+            facts.reason = Some(reason);
+        });
+    }
+
+    /// Closes the record: writes the log line, counts the metrics. Only the first call counts.
+    pub fn close(&self, gone: bool) {
+        let Some(facts) = self.facts.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        let ended = match (facts.code, gone) {
+            (Some(_), _) => Ended::Failed,
+            (None, true) => Ended::Gone,
+            (None, false) => Ended::Complete,
+        };
+        let took = self.elapsed();
+        self.meter.metrics.count(&facts, ended, took);
+        self.log(&facts, ended, took);
+    }
+
+    fn log(&self, facts: &Facts, ended: Ended, took: Duration) {
+        let at = self.meter.clock.now() - took;
+        let usage = facts.usage.as_ref();
+        // One line for each call, all of its facts as fields; INFO whether it failed or not, so
+        // that the log is complete at one level; what is wrong here is an ERROR besides.
+        tracing::info!(
+            target: "helan::call",
+            request_id = self.id,
+            at = at.format(&Rfc3339).unwrap_or_default(),
+            principal = facts.principal.as_deref(),
+            operation = facts.operation,
+            model_id = facts.model_id,
+            model = facts.model.as_deref(),
+            target = facts.target.as_deref(),
+            upstream = facts.streamed.map(|streamed| if streamed { "stream" } else { "invoke" }),
+            status = facts.status,
+            ended = ended.as_str(),
+            code = facts.code.map(Code::name),
+            reason = facts.reason,
+            stop_reason = facts.stop_reason,
+            input_tokens = usage.map(|usage| usage.input_tokens),
+            output_tokens = usage.map(|usage| usage.output_tokens),
+            cache_read_tokens = usage.and_then(|usage| usage.cache_read_input_tokens),
+            cache_write_tokens = usage.and_then(|usage| usage.cache_write_input_tokens),
+            bytes_in = facts.bytes_in,
+            events = facts.events,
+            first_event_ms = facts.first_event.map(millis),
+            last_event_ms = facts.last_event.map(millis),
+            duration_ms = millis(took),
+            attempt = facts.attempt,
+            "call"
+        );
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Drop for Record {
+    /// A call whose caller left before any answer is recorded too.
+    fn drop(&mut self) {
+        self.close(true);
+    }
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_closed_once_and_never_forgotten() {
+        let clock = Clock::manual(OffsetDateTime::UNIX_EPOCH, 1);
+        let meter = Meter::new(clock.clone(), Arc::new(Metrics::new()));
+        let record = meter.open();
+        record.operation("Converse", Some("m"));
+        clock.advance(Duration::from_millis(5));
+        record.close(false);
+        record.close(true);
+        drop(record);
+        drop(meter.open()); // never closed by hand
+        let text = meter.metrics().render();
+        assert!(text.contains(r#"ended="complete""#), "{text}");
+        assert_eq!(text.matches(r#"ended="client_gone"} 1"#).count(), 1, "{text}");
+        assert!(text.contains("helan_calls_in_flight 0"), "{text}");
+    }
+}

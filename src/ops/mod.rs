@@ -1,0 +1,83 @@
+//! The operations of the API, one file each, and the table that names them.
+
+mod operation;
+pub mod runtime;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::Response;
+use http::request::Parts;
+
+pub use operation::{Operation, Route};
+
+use crate::auth::Principal;
+use crate::catalog::Deployment;
+use crate::meter::Record;
+use crate::relay::Relay;
+use crate::wire::Body;
+use crate::{Error, Result};
+
+/// A request whose sender and purpose are known.
+#[derive(Debug)]
+pub struct Call {
+    /// What is known about the call so far.
+    pub record: Arc<Record>,
+    /// Who calls.
+    pub principal: Principal,
+    /// What is asked.
+    pub operation: Operation,
+    /// Which model is asked. `None` for operations that name none.
+    pub deployment: Option<Arc<Deployment>>,
+    /// The request's head.
+    pub head: Parts,
+    /// The request's body, whole.
+    pub body: Bytes,
+}
+
+impl Call {
+    /// The deployment, for operations that have a model in their path.
+    fn deployment(&self) -> Result<Arc<Deployment>> {
+        self.deployment.clone().ok_or_else(Error::internal)
+    }
+}
+
+/// The innermost service: hands each call to its operation.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    relay: Relay,
+}
+
+impl Dispatch {
+    /// Operations that ask through `relay`.
+    pub fn new(relay: Relay) -> Self {
+        Self { relay }
+    }
+}
+
+impl tower::Service<Call> for Dispatch {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        let relay = self.relay.clone();
+        Box::pin(async move {
+            match call.operation {
+                Operation::Converse => runtime::converse::answer(&relay, call).await,
+                Operation::ConverseStream => runtime::converse_stream::answer(&relay, call).await,
+                Operation::CountTokens => Err(Error::validation(
+                    // Bedrock's own words for a model without a tokenizer.
+                    "The provided model doesn't support counting tokens.",
+                )),
+                other => Err(Error::not_supported(format_args!("The operation {}", other.name()))),
+            }
+        })
+    }
+}

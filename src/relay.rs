@@ -1,0 +1,196 @@
+//! One question to one deployment, from question to answer.
+//!
+//! The payload is encoded for the target that is called, the answer's bytes are decoded as they
+//! come, and what leaves is Converse events, the first of them as soon as the head of the
+//! container's answer says success. Nothing here runs by itself: dropping an [`Answer`] cancels
+//! the call.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use sha2::{Digest as _, Sha256};
+
+use crate::catalog::{Deployment, Target};
+use crate::clock::Clock;
+use crate::container::{Decoder, Mode};
+use crate::converse::{Ask, Event, Input, PerformanceConfiguration, ServiceTier};
+use crate::error::Upstream;
+use crate::meter::Record;
+use crate::transport::{Failure, Hints};
+use crate::{Code, Error, Result};
+
+/// Asks deployments.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    clock: Clock,
+}
+
+/// What the caller wants to see of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Events as the model generates them.
+    Events,
+    /// All of it at once.
+    Whole,
+}
+
+impl Relay {
+    /// A relay whose ids and times come from `clock`.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock }
+    }
+
+    /// A generator for what an answer needs of chance.
+    pub fn random(&self) -> fastrand::Rng {
+        self.clock.fork()
+    }
+
+    /// Asks `deployment`, and returns when the head of its answer says success.
+    pub async fn ask(
+        &self,
+        deployment: &Deployment,
+        ask: &Ask,
+        want: Want,
+        mut hints: Hints,
+        record: &Arc<Record>,
+    ) -> Result<Answer> {
+        let target = &deployment.target;
+        let mode = match want {
+            Want::Events if target.streams => Mode::Stream,
+            Want::Events => Mode::Unary,
+            Want::Whole => target.mode(ask.parameters.inference.max_tokens),
+        };
+        record.target(&target.name, mode == Mode::Stream);
+        if target.prefix_aware && hints.prefix_aware_id.is_none() {
+            hints.prefix_aware_id = Some(prefix_id(ask));
+        }
+        let payload = target.container.encode(ask, mode)?;
+        let sent = match mode {
+            Mode::Unary => target.transport.invoke(payload, &hints).await,
+            Mode::Stream => target.transport.stream(payload, &hints).await,
+        };
+        let reply = sent.map_err(|failure| refused(target, failure))?;
+        Ok(Answer {
+            body: Some(reply.body),
+            decoder: target.container.decoder(ask, mode, self.clock.fork()),
+            endpoint: Arc::clone(&target.endpoint),
+            started: false,
+            performance: ask.parameters.performance,
+            service_tier: ask.parameters.service_tier,
+            record: Arc::clone(record),
+        })
+    }
+}
+
+/// What the caller reads of a call that brought no answer.
+fn refused(target: &Target, failure: Failure) -> Error {
+    match failure {
+        Failure::Other(error) => error,
+        Failure::Container { status, body, source } => {
+            let error = target.container.refusal(status, &body);
+            let upstream = Upstream {
+                status: error.from_upstream().status.or(status),
+                message: error.from_upstream().message.clone(),
+                resource: Some(target.endpoint.to_string()),
+            };
+            error.upstream(upstream).because(source)
+        }
+    }
+}
+
+/// Equal for conversations that begin alike (system, tools, first turn), so that SageMaker's
+/// prefix-aware routing finds the instance whose cache is warm. At most 64 characters.
+fn prefix_id(ask: &Ask) -> String {
+    let mut hash = Sha256::new();
+    match &ask.input {
+        Input::Conversation(conversation) => {
+            let first = conversation.messages.first();
+            let parts = (&conversation.system, &conversation.tools, first);
+            // Plain data: writing it as JSON cannot fail, and if it did, an id less exact would do.
+            hash.update(serde_json::to_vec(&parts).unwrap_or_default());
+        }
+        Input::Prompt(prompt) => {
+            let end = prompt.text.floor_char_boundary(1024);
+            hash.update(prompt.text.get(..end).unwrap_or_default());
+        }
+    }
+    hex::encode(hash.finalize().get(..16).unwrap_or_default())
+}
+
+/// One answer on its way.
+pub struct Answer {
+    /// `None` once it has ended.
+    body: Option<BoxStream<'static, Result<bytes::Bytes>>>,
+    decoder: Box<dyn Decoder>,
+    endpoint: Arc<str>,
+    started: bool,
+    performance: Option<PerformanceConfiguration>,
+    service_tier: Option<ServiceTier>,
+    record: Arc<Record>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// Waits for the next events and appends them to `out`; `false` once the answer is complete.
+    ///
+    /// The first call gives `messageStart` without waiting for a token. Where it fails, the events
+    /// in `out` were generated before the failure and are still the caller's.
+    pub async fn next(&mut self, out: &mut Vec<Event>) -> Result<bool> {
+        if !self.started {
+            self.started = true;
+            out.push(Event::message_start());
+            return Ok(true);
+        }
+        let first = out.len();
+        let more = self.advance(out).await.map_err(|error| self.failed(error));
+        for event in out.iter_mut().skip(first) {
+            self.complete(event);
+        }
+        more
+    }
+
+    async fn advance(&mut self, out: &mut Vec<Event>) -> Result<bool> {
+        let Some(body) = &mut self.body else { return Ok(false) };
+        let before = out.len();
+        while out.len() == before {
+            let Some(bytes) = body.next().await else {
+                self.body = None;
+                self.decoder.finish(out)?;
+                return Ok(false);
+            };
+            self.decoder.push(&bytes?, out)?;
+        }
+        Ok(true)
+    }
+
+    /// Adds what only the relay knows to the last event.
+    fn complete(&self, event: &mut Event) {
+        match event {
+            Event::Metadata(metadata) => {
+                let took = self.record.elapsed().as_millis();
+                metadata.metrics.latency_ms = u64::try_from(took).unwrap_or(u64::MAX);
+                metadata.performance_config = self.performance;
+                metadata.service_tier = self.service_tier;
+                self.record.usage(&metadata.usage);
+            }
+            Event::MessageStop(stop) => self.record.stop_reason(stop.stop_reason.as_str()),
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, error: Error) -> Error {
+        self.body = None;
+        if error.code() == Code::ModelError && error.from_upstream().resource.is_none() {
+            let resource = Some(self.endpoint.to_string());
+            let upstream = Upstream { resource, ..error.from_upstream().clone() };
+            return error.upstream(upstream);
+        }
+        error
+    }
+}

@@ -1,0 +1,201 @@
+//! What SageMaker's errors mean to the caller, by table.
+//!
+//! Codes, statuses and texts: botocore `sagemaker-runtime` 2017-05-13 and field reports. Codes
+//! are read by name, since `ModelNotReadyException` and `InternalDependencyException` are not
+//! modelled on the stream operation, nor throttling on either.
+
+use aws_sdk_sagemakerruntime::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sagemakerruntime::operation::invoke_endpoint::InvokeEndpointError;
+use aws_sdk_sagemakerruntime::operation::invoke_endpoint_with_response_stream::InvokeEndpointWithResponseStreamError;
+use aws_sdk_sagemakerruntime::types::error::{ModelError, ResponseStreamError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::event_stream::RawMessage;
+
+use super::super::Failure;
+use crate::error::Upstream;
+use crate::{Code, Error};
+
+pub(super) fn invoke(error: SdkError<InvokeEndpointError, HttpResponse>, size: usize) -> Failure {
+    let model = match error.as_service_error() {
+        Some(InvokeEndpointError::ModelError(model)) => Some(model.clone()),
+        _ => None,
+    };
+    call(error, model, size)
+}
+
+pub(super) fn stream(
+    error: SdkError<InvokeEndpointWithResponseStreamError, HttpResponse>,
+    size: usize,
+) -> Failure {
+    let model = match error.as_service_error() {
+        Some(InvokeEndpointWithResponseStreamError::ModelError(model)) => Some(model.clone()),
+        _ => None,
+    };
+    call(error, model, size)
+}
+
+fn call<E>(error: SdkError<E, HttpResponse>, model: Option<ModelError>, size: usize) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    if let Some(model) = model {
+        return container(&model, error);
+    }
+    let refused = match &error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            by_code(service.err().code(), service.err().message(), status, size)
+        }
+        SdkError::TimeoutError(_) => unreachable_endpoint(),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() || failure.is_io() => {
+            unreachable_endpoint()
+        }
+        SdkError::ResponseError(_) => Error::new(
+            Code::ServiceUnavailable,
+            "The model's endpoint sent an answer that could not be read. Try your request again.",
+        ),
+        // No credentials, no region, a name that does not resolve: the log says which.
+        _ => Error::new(
+            Code::InternalServer,
+            "The gateway could not call the model's endpoint. Its log says why.",
+        ),
+    };
+    Failure::Other(refused.because(DisplayErrorContext(error).to_string()))
+}
+
+fn unreachable_endpoint() -> Error {
+    Error::new(
+        Code::ServiceUnavailable,
+        "The model's endpoint could not be reached. Try your request again.",
+    )
+}
+
+/// `ModelError`: the container answered, and SageMaker hands on its status and the first 2,048
+/// characters of its body; or it did not answer in time.
+fn container<E>(model: &ModelError, error: SdkError<E, HttpResponse>) -> Failure
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let said = model.message().unwrap_or_default();
+    let original = model.original_message().unwrap_or_default();
+    let status = model.original_status_code().and_then(|status| u16::try_from(status).ok());
+    let answered = status.filter(|status| (100..=599).contains(status));
+    let source = DisplayErrorContext(error).to_string();
+    if answered.is_none() && is_timeout(&format!("{said} {original}")) {
+        return Failure::Other(
+            Error::new(
+                Code::ModelTimeout,
+                "The model did not answer within the time that SageMaker allows. Try your request again.",
+            )
+            .because(source),
+        );
+    }
+    Failure::Container {
+        status: answered,
+        body: if original.is_empty() { said.to_owned() } else { original.to_owned() },
+        source: Error::new(Code::ModelError, said.to_owned()).because(source),
+    }
+}
+
+fn is_timeout(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["timed out", "timeout", "did not respond", "within 60", "allotted time"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+fn by_code(code: Option<&str>, message: Option<&str>, status: u16, size: usize) -> Error {
+    let message = message.unwrap_or_default();
+    match code.unwrap_or_default() {
+        "ModelNotReadyException" => Error::new(
+            Code::ModelNotReady,
+            "The model is not ready for inference requests. Wait and try your request again.",
+        ),
+        "ThrottlingException"
+        | "Throttling"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "ThrottledException"
+        | "SlowDown" => throttled(),
+        "ServiceUnavailable" | "ServiceUnavailableException" => unavailable(),
+        "InternalDependencyException" | "InternalFailure" | "InternalStreamFailure" => {
+            Error::internal()
+        }
+        "ValidationError" | "ValidationException" => invalid(message, status, size),
+        "AccessDeniedException"
+        | "UnrecognizedClientException"
+        | "ExpiredTokenException"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "ExpiredToken" => Error::new(
+            Code::InternalServer,
+            "The gateway's own credentials were refused by SageMaker. Its log says why.",
+        ),
+        _ => match status {
+            413 => too_large(size),
+            429 => throttled(),
+            502..=504 => unavailable(),
+            _ => Error::internal(),
+        },
+    }
+}
+
+fn throttled() -> Error {
+    Error::new(Code::Throttling, "Too many requests, please wait before trying again.")
+}
+
+fn unavailable() -> Error {
+    Error::new(
+        Code::ServiceUnavailable,
+        "The model's endpoint is unavailable. Try your request again.",
+    )
+}
+
+fn invalid(message: &str, status: u16, size: usize) -> Error {
+    let text = message.to_ascii_lowercase();
+    if status == 413
+        || text.contains("too large")
+        || (text.contains("body") && (text.contains("length less than") || text.contains("exceed")))
+    {
+        return too_large(size);
+    }
+    if text.contains("not found") || text.contains("could not find") {
+        return Error::new(Code::ResourceNotFound, "The endpoint behind this model was not found.");
+    }
+    Error::validation(format!("The model's endpoint refused the request: {message}"))
+}
+
+fn too_large(size: usize) -> Error {
+    Error::validation(format!(
+        "The request became a payload of {size} bytes for the model's endpoint, which is more than it accepts. Send less text or fewer or smaller images."
+    ))
+}
+
+/// An error after the head: an exception frame, or a connection that broke.
+pub(super) fn part(error: SdkError<ResponseStreamError, RawMessage>) -> Error {
+    let (code, said, reason) = match error.as_service_error() {
+        Some(ResponseStreamError::ModelStreamError(model)) => {
+            (Some("ModelStreamError"), model.message(), model.error_code())
+        }
+        Some(other) => (other.code(), other.message(), None),
+        None => (None, None, None),
+    };
+    let said = said.unwrap_or_default().to_owned();
+    let refused = match (code, reason) {
+        (_, Some("ModelInvocationTimeExceeded")) => Error::new(
+            Code::ModelTimeout,
+            "The model did not finish its answer within the time that SageMaker allows.",
+        ),
+        (Some("InternalStreamFailure"), _) => Error::internal(),
+        (Some("ThrottlingException"), _) => throttled(),
+        _ => Error::new(
+            Code::ModelStreamError,
+            "The connection to the model broke before its answer was complete. Try your request again.",
+        ),
+    };
+    let upstream =
+        Upstream { message: Some(said).filter(|said| !said.is_empty()), ..Upstream::default() };
+    refused.upstream(upstream).because(DisplayErrorContext(error).to_string())
+}

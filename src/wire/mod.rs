@@ -1,0 +1,17 @@
+//! Bytes: what passes over a connection, before anyone asks what it means.
+//!
+//! - [`frame`]: the AWS event stream, both directions.
+//! - [`lines`]: what containers stream, cut into lines, each line sniffed.
+//! - [`Payload`] and [`Reply`]: what goes up to a container and what comes down.
+//! - [`Body`]: a response body, which knows how it ended.
+//! - [`error_response`] and [`exception`]: errors in each API's own shape.
+
+pub mod body;
+mod errors;
+pub mod frame;
+pub mod lines;
+mod payload;
+
+pub use body::Body;
+pub use errors::{Dialect, error_response, exception};
+pub use payload::{Payload, Reply};

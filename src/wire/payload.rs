@@ -1,0 +1,46 @@
+//! What goes up to a container and what comes down.
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use crate::Result;
+
+/// One body for a container.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    /// `Content-Type`, which SageMaker hands on.
+    pub content_type: &'static str,
+    /// `Accept`, which SageMaker hands on.
+    pub accept: &'static str,
+    /// The bytes.
+    pub body: Bytes,
+}
+
+impl Payload {
+    /// A JSON body that is answered with JSON.
+    pub fn json(body: impl Into<Bytes>) -> Self {
+        Self { content_type: "application/json", accept: "application/json", body: body.into() }
+    }
+}
+
+/// What a container answered: its bytes, whole or as they come, cut anywhere.
+pub struct Reply {
+    /// What the container says it sends; never trusted for parsing.
+    pub content_type: Option<String>,
+    /// The bytes. A unary reply is a stream of one item.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl Reply {
+    /// A whole body.
+    pub fn whole(content_type: Option<String>, body: Bytes) -> Self {
+        let body = futures_util::stream::once(std::future::ready(Ok(body)));
+        Self { content_type, body: Box::pin(body) }
+    }
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reply").field("content_type", &self.content_type).finish_non_exhaustive()
+    }
+}
