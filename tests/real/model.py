@@ -1,9 +1,9 @@
 """Writes a tiny model with random weights: the Llama architecture, 2 layers, in the GGUF format.
 
-It says nothing, but everything around it is real: a tokenizer, a chat template, sampling, limits.
-One dimension of the residual stream is the same for all tokens and is read by the output matrix
-alone; it keeps bytes and control tokens from being said, so that answers are text and end where
-the request says.
+It says its few tokens in a random round, but everything around it is real: a tokenizer, a chat
+template, sampling, limits. One dimension of the residual stream is the same for all tokens and is
+read by the output matrix alone: it keeps bytes and control tokens from being said, so that an
+answer is text and ends where the request says.
 
 usage: model.py <file.gguf>
 """
@@ -38,9 +38,9 @@ def write(path):
         return (random.standard_normal((rows, columns)) / numpy.sqrt(columns)).astype("float32")
 
     def silent(weights):
-        """Leaves the constant dimension of the residual stream alone; heeds all the others."""
+        """Adds little to the residual stream, and nothing to its constant dimension."""
         weights[0, :] = 0
-        return weights * 4
+        return weights / 50
 
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny-random")
@@ -64,8 +64,7 @@ def write(path):
     writer.add_chat_template(TEMPLATE)
 
     embedding = matrix(len(tokens), WIDTH)
-    embedding *= 4
-    embedding[:, 0] = 8
+    embedding[:, 0] = 4
     writer.add_tensor("token_embd.weight", embedding)
     ones = numpy.ones(WIDTH, dtype="float32")
     for layer in range(LAYERS):
@@ -78,7 +77,10 @@ def write(path):
         writer.add_tensor(f"blk.{layer}.ffn_up.weight", matrix(INNER, WIDTH))
         writer.add_tensor(f"blk.{layer}.ffn_down.weight", silent(matrix(WIDTH, INNER)))
     writer.add_tensor("output_norm.weight", ones)
-    output = matrix(len(tokens), WIDTH) * 8
+    # After each token that can be said, the next one in a random round.
+    output = numpy.zeros_like(embedding)
+    round_of = random.permutation(numpy.arange(len(tokens) - len(SAID), len(tokens)))
+    output[numpy.roll(round_of, -1)] = embedding[round_of] * 20
     output[:, 0] = [0 if kind == gguf.TokenType.NORMAL else -40 for _, kind in tokens]
     writer.add_tensor("output.weight", output)
     writer.write_header_to_file()
