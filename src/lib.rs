@@ -1,4 +1,4 @@
-//! A Bedrock-compatible API gateway in front of SageMaker endpoints.
+#![doc = include_str!("README.md")]
 
 pub mod auth;
 pub mod catalog;
@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod container;
 pub mod converse;
+pub mod emulator;
 pub mod error;
 pub mod layers;
 pub mod meter;

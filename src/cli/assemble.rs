@@ -1,6 +1,7 @@
 //! From a configuration to a gateway that can be run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use hyper::body::Incoming;
@@ -21,6 +22,9 @@ use crate::stack::{self, Gateway};
 use crate::transport::Transport;
 use crate::transport::sagemaker::{Address, Clients, Settings};
 use crate::{Error, Result};
+
+/// Longer than the pools of the usual clients keep a connection they do not use.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A gateway whose ports are bound.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ pub async fn assemble(
     let options = server::Options {
         max_connections: limits.max_connections,
         header_timeout: limits.header_timeout,
-        idle_timeout: limits.idle_timeout,
+        idle_timeout: IDLE_TIMEOUT,
         drain: limits.drain,
     };
     let tls = config.tls.as_ref().map(tls).transpose()?;
@@ -135,7 +139,7 @@ fn authenticator(auth: &config::Auth) -> Result<Authenticator> {
         principal: key.principal.clone(),
     });
     let bearer = auth.keys.bearer_keys.iter().map(|key| BearerKey {
-        sha256: hex::encode(key.sha256),
+        sha256: key.sha256.clone(),
         principal: key.principal.clone(),
     });
     let ring = Keyring::new(access, bearer).map_err(|error| Error::internal().because(error))?;

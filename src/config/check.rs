@@ -226,14 +226,12 @@ fn limits(raw: raw::Limits, problems: &mut Vec<Problem>) -> Limits {
     }
     let body_timeout = above_zero(raw.body_timeout.as_ref(), default.body_timeout, problems);
     let header_timeout = above_zero(raw.header_timeout.as_ref(), default.header_timeout, problems);
-    let idle_timeout = above_zero(raw.idle_timeout.as_ref(), default.idle_timeout, problems);
     Limits {
         max_body,
         max_answer: raw.max_answer.map_or(default.max_answer, |size| size.value.0),
         body_budget,
         body_timeout,
         header_timeout,
-        idle_timeout,
         max_connections: raw.max_connections.map_or(default.max_connections, |set| set.value),
         max_calls: raw.max_calls.map_or(default.max_calls, |set| set.value),
         drain: raw.drain.map_or(default.drain, |time| time.value.0),

@@ -192,11 +192,6 @@ pub const VARIABLES: &[Variable] = &[
     key!("HELAN_BODY_BUDGET", limits.body_budget, "all request bodies in flight together"),
     key!("HELAN_BODY_TIMEOUT", limits.body_timeout, "how long a request's body may take"),
     key!("HELAN_HEADER_TIMEOUT", limits.header_timeout, "how long a request's head may take"),
-    key!(
-        "HELAN_IDLE_TIMEOUT",
-        limits.idle_timeout,
-        "how long a connection may stay open without a request"
-    ),
     key!("HELAN_MAX_CONNECTIONS", limits.max_connections, "callers' connections at once"),
     key!("HELAN_MAX_CALLS", limits.max_calls, "calls answered at once"),
     key!("HELAN_DRAIN", limits.drain, "how long calls may go on at the end of the process"),
@@ -213,11 +208,7 @@ pub const VARIABLES: &[Variable] = &[
         sagemaker.first_byte_timeout,
         "how long the head of a streamed answer may take"
     ),
-    key!(
-        "HELAN_STREAM_IDLE_TIMEOUT",
-        sagemaker.idle_timeout,
-        "how long a streamed answer may pause"
-    ),
+    key!("HELAN_IDLE_TIMEOUT", sagemaker.idle_timeout, "how long a streamed answer may pause"),
     key!("HELAN_INVOKE_TIMEOUT", sagemaker.invoke_timeout, "how long a unary answer may take"),
     own!("HELAN_ENDPOINT", endpoint, "the SageMaker endpoint to serve"),
     own!("HELAN_MODEL_ID", model_ids, "the model ids it serves, with commas; default: *, any id"),

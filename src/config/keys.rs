@@ -42,8 +42,8 @@ pub struct AccessKey {
 /// A bearer key, of which only the digest is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BearerKey {
-    /// SHA-256 of the key's bytes.
-    pub sha256: [u8; 32],
+    /// SHA-256 of the key's bytes: 64 hexadecimal digits, lower case.
+    pub sha256: String,
     /// Who calls with it.
     pub principal: String,
 }
@@ -111,15 +111,16 @@ pub(super) fn read(path: &Path, text: String, problems: &mut Vec<Problem>) -> Ke
         let digest = required(key.sha256, "sha256", key.at.as_ref(), problems);
         let principal = required(key.principal, "principal", key.at.as_ref(), problems);
         let (Some(digest), Some(principal)) = (digest, principal) else { continue };
-        let mut sha256 = [0; 32];
-        if hex::decode_to_slice(&digest.value, &mut sha256).is_err() {
+        let hexadecimal = digest.value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if digest.value.len() != 64 || !hexadecimal {
             problems.push(digest.origin.error(
                 "expected a SHA-256 digest: 64 hexadecimal digits",
                 "write what `printf %s \"$KEY\" | sha256sum` prints, never the key itself",
             ));
             continue;
         }
-        once(&mut digests, &hex::encode(sha256), &digest.origin, "bearer key", problems);
+        let sha256 = digest.value.to_ascii_lowercase();
+        once(&mut digests, &sha256, &digest.origin, "bearer key", problems);
         keys.bearer_keys.push(BearerKey { sha256, principal: principal.value });
     }
     keys
@@ -212,9 +213,9 @@ pub(super) fn add_from_environment(
 
 /// What an access key id may look like: it stands between slashes in a signature's scope.
 fn check_id(id: &Set<String>, problems: &mut Vec<Problem>) {
-    if !id.value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+    if !id.value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)) {
         problems.push(id.origin.error(
-            "an access key id has letters, digits, `_` and `-` only",
+            "an access key id has letters, digits, `_`, `-` and `.` only",
             "write one such as \"AKIDTEAMA\"",
         ));
     }

@@ -89,8 +89,6 @@ section! {
         body_timeout: Set<Span>,
         /// How long a request's head may take to arrive. Default: `"10 s"`.
         header_timeout: Set<Span>,
-        /// How long a caller's connection may stay open without a request. Default: `"120 s"`.
-        idle_timeout: Set<Span>,
         /// Callers' connections that are open at once. Default: 10000.
         max_connections: Set<usize>,
         /// Calls that are answered at once. Default: 1024.
@@ -120,7 +118,7 @@ section! {
         invoke_timeout: Set<Span>,
         /// Connections to one host. Default: 256.
         max_connections: Set<usize>,
-        /// How long an unused connection is kept. Default: `"90 s"`.
+        /// How long an unused connection is kept. Default: `"60 s"`.
         pool_idle: Set<Span>,
     }
 }

@@ -33,6 +33,17 @@ pub struct Config {
     pub warnings: Vec<Problem>,
 }
 
+impl Config {
+    /// Fills in the region, once the SDK has found it, wherever the operator named none.
+    pub fn assume_region(&mut self, region: &str) {
+        let models = self.models.iter_mut().map(|model| &mut model.target.region);
+        let allow = self.allow.iter_mut().map(|allow| &mut allow.template.region);
+        for slot in models.chain(allow).chain([&mut self.sagemaker.region]) {
+            slot.get_or_insert_with(|| region.to_owned());
+        }
+    }
+}
+
 /// The id of the model that serves every id which nobody else has.
 pub const ANY_MODEL: &str = "*";
 
@@ -128,8 +139,6 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long a request's head may take to arrive.
     pub header_timeout: Duration,
-    /// How long a caller's connection may stay open without a request.
-    pub idle_timeout: Duration,
     /// Callers' connections that are open at once.
     pub max_connections: usize,
     /// Calls that are answered at once.
@@ -146,7 +155,6 @@ impl Default for Limits {
             body_budget: 256_000_000,
             body_timeout: Duration::from_mins(1),
             header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_mins(2),
             max_connections: 10_000,
             max_calls: 1024,
             drain: Duration::from_secs(30),
@@ -189,7 +197,7 @@ impl Default for SageMaker {
             idle_timeout: Duration::from_mins(1),
             invoke_timeout: Duration::from_secs(70),
             max_connections: 256,
-            pool_idle: Duration::from_secs(90),
+            pool_idle: Duration::from_mins(1),
         }
     }
 }
@@ -315,7 +323,8 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// Whether the pattern covers this endpoint name.
+    /// Whether the pattern covers this endpoint name. Names differ by more than their case, which
+    /// an ARN does not always keep.
     pub fn matches(&self, endpoint: &str) -> bool {
         glob(self.pattern.as_bytes(), endpoint.as_bytes())
     }
@@ -345,7 +354,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
                 star = Some((p, t));
                 p += 1;
             }
-            Some(byte) if *byte == text[t] => {
+            Some(byte) if byte.eq_ignore_ascii_case(&text[t]) => {
                 p += 1;
                 t += 1;
             }
@@ -376,6 +385,7 @@ mod tests {
             ("*", "", true),
             ("*-prod", "a-prod-b-prod", true),
             ("*-prod", "a-prod-b", false),
+            ("Chat-*", "chat-1", true),
             ("a*b*c", "aXbXbXc", true),
             ("a*b*c", "aXbXbX", false),
             ("**", "x", true),

@@ -1,0 +1,90 @@
+//! Who answers for a model.
+
+use std::sync::Arc;
+
+use crate::config::{self, Unary};
+use crate::container::{Container, Mode};
+use crate::converse::BlockOrder;
+use crate::transport::Transport;
+
+/// One container that answers: how it is reached, what it speaks, and what it can.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each from its own key")]
+pub struct Target {
+    /// The label in metrics, from the configuration alone: the endpoint's name and, after a
+    /// slash, its inference component; the pattern where callers named the endpoint.
+    pub name: Arc<str>,
+    /// The endpoint's name.
+    pub endpoint: Arc<str>,
+    /// How bytes get there.
+    pub transport: Arc<dyn Transport>,
+    /// What they say.
+    pub container: Arc<dyn Container>,
+    /// Which operation carries a unary answer.
+    pub unary: Unary,
+    /// How fast the model writes, for [`Unary::Auto`].
+    pub tokens_per_second: f64,
+    /// Whether the container can stream.
+    pub streams: bool,
+    /// Whether its stream reports the tokens used.
+    pub stream_usage: bool,
+    /// Whether calls with the same beginning are sent to the same instance.
+    pub prefix_aware: bool,
+    /// Whether the caller's session id goes to the endpoint.
+    pub forward_session_id: bool,
+    /// Whether the caller's custom attributes go to the endpoint.
+    pub forward_custom_attributes: bool,
+}
+
+/// The longest time in seconds that a unary answer is left to `InvokeEndpoint`, which gives up
+/// after 60: the queue and the prompt need some of it too.
+const PATIENCE: f64 = 40.0;
+
+impl Target {
+    pub(super) fn new(
+        name: Arc<str>,
+        config: &config::Target,
+        (transport, container): (Arc<dyn Transport>, Arc<dyn Container>),
+    ) -> Self {
+        Self {
+            name,
+            endpoint: config.endpoint.as_str().into(),
+            transport,
+            container,
+            unary: config.unary,
+            tokens_per_second: config.tokens_per_second,
+            streams: config.stream,
+            stream_usage: config.stream_usage,
+            prefix_aware: config.prefix_aware,
+            forward_session_id: config.forward_session_id,
+            forward_custom_attributes: config.forward_custom_attributes,
+        }
+    }
+
+    /// Which operation carries a unary answer of at most `max_tokens`. A stream that does not
+    /// report the tokens used would give an answer without its usage, so it is never folded.
+    pub fn mode(&self, max_tokens: Option<i32>) -> Mode {
+        if !self.streams || !self.stream_usage {
+            return Mode::Unary;
+        }
+        let stream = match self.unary {
+            Unary::Stream => true,
+            Unary::Invoke => false,
+            Unary::Auto => {
+                max_tokens.is_none_or(|limit| f64::from(limit) / self.tokens_per_second > PATIENCE)
+            }
+        };
+        if stream { Mode::Stream } else { Mode::Unary }
+    }
+}
+
+/// What a model id stands for.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// The id as configured, whatever the caller wrote: the label in metrics.
+    pub model_id: Arc<str>,
+    /// The order of the blocks in a unary answer.
+    pub block_order: BlockOrder,
+    /// Who answers.
+    pub target: Target,
+}
