@@ -242,6 +242,8 @@ def check_order(events):
     after_stop = []
     for name, value in events[1:]:
         if name.endswith("Exception"):
+            if "metadata" in after_stop:
+                raise Invalid(f"{name} after the end")
             return
         if name in ("messageStop", "metadata"):
             if block is not None:

@@ -267,6 +267,22 @@ def test_a_content_type_says_nothing(gateway):
     assert send(gateway, CONVERSE, HELLO, **{"Content-Type": "application/octet-stream"})[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "operation"),
+    [
+        ("/guardrail-checks/invoke", "InvokeGuardrailChecks"),
+        (
+            "/model/qwen.qwen3-32b-v1%3A0/invoke-with-bidirectional-stream",
+            "InvokeModelWithBidirectionalStream",
+        ),
+    ],
+)
+def test_an_operation_that_boto3_does_not_call(gateway, path, operation):
+    status, kind, message = send(gateway, path)
+    assert (status, kind) == (400, "ValidationException")
+    assert re.search(f"{operation}.*{NOT_YET}", message), message
+
+
 def test_an_unknown_operation(gateway):
     for path in ["/", "/model/x/dream", "/nothing/here", "/model//"]:
         assert send(gateway, path)[:2] == (404, "UnknownOperationException")
