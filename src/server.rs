@@ -258,9 +258,9 @@ impl Admin {
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Error::internal().because(format!("cannot listen on {address}: {error}"))
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Error::internal().because(format!("cannot listen on {address}: {error}")))
 }
 
 fn page(path: &str, metrics: &Metrics) -> Response<Body> {

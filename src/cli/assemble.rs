@@ -60,7 +60,7 @@ pub async fn assemble(
     };
     refuse_loops(config, &server).await?;
     let clients = Clients::connect(settings(&config.sagemaker), credentials).await?;
-    let catalog = Catalog::new(config, move |target| connect(&clients, target))?;
+    let catalog = Catalog::new(config, move |target| Ok(connect(&clients, target)))?;
     let parts = stack::Parts {
         meter: meter.clone(),
         budget: Budget::new(
@@ -107,10 +107,7 @@ fn settings(config: &config::SageMaker) -> Settings {
     }
 }
 
-fn connect(
-    clients: &Clients,
-    target: &config::Target,
-) -> Result<(Arc<dyn Transport>, Arc<dyn Container>)> {
+fn connect(clients: &Clients, target: &config::Target) -> (Arc<dyn Transport>, Arc<dyn Container>) {
     let transport = clients.target(Address {
         endpoint: target.endpoint.clone(),
         region: target.region.clone(),
@@ -126,7 +123,7 @@ fn connect(
             ..Options::default()
         }),
     };
-    Ok((Arc::new(transport), Arc::new(container)))
+    (Arc::new(transport), Arc::new(container))
 }
 
 fn authenticator(auth: &config::Auth) -> Result<Authenticator> {
@@ -139,10 +136,11 @@ fn authenticator(auth: &config::Auth) -> Result<Authenticator> {
         session_token: key.session_token.clone(),
         principal: key.principal.clone(),
     });
-    let bearer = auth.keys.bearer_keys.iter().map(|key| BearerKey {
-        sha256: key.sha256.clone(),
-        principal: key.principal.clone(),
-    });
+    let bearer = auth
+        .keys
+        .bearer_keys
+        .iter()
+        .map(|key| BearerKey { sha256: key.sha256.clone(), principal: key.principal.clone() });
     let ring = Keyring::new(access, bearer).map_err(|error| Error::internal().because(error))?;
     let services: Vec<&str> = auth.services.iter().map(|service| service.as_str()).collect();
     Ok(Authenticator::new(ring, &services))
@@ -155,8 +153,8 @@ fn tls(files: &config::Tls) -> Result<Arc<ServerConfig>> {
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable(&files.certificate, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| unreadable(&files.key, &error))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unreadable(&files.key, &error))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -94,10 +94,7 @@ fn configuration(listen: SocketAddr, emulator: SocketAddr) -> Result<Config> {
         use std::fmt::Write as _;
         let _ = write!(file, "[models.\"{model}\"]\nendpoint = \"{endpoint}\"\n");
     }
-    let keys = [
-        ("HELAN_ACCESS_KEY_ID", ACCESS_KEY),
-        ("HELAN_SECRET_ACCESS_KEY", SECRET_KEY),
-    ];
+    let keys = [("HELAN_ACCESS_KEY_ID", ACCESS_KEY), ("HELAN_SECRET_ACCESS_KEY", SECRET_KEY)];
     let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
     config::parse("demo.toml".as_ref(), &file, keys)
         .map_err(|problems| Error::internal().because(config::Report(&problems).to_string()))
@@ -140,7 +137,7 @@ impl Caller {
         while let Some(part) = answer.frame().await {
             let part = part.map_err(|error| Error::internal().because(error))?;
             frames.push(part.data_ref().map_or(&[], |data| data.as_ref()));
-            while let Some(event) = frames.next() {
+            for event in frames.by_ref() {
                 show(&event?)?;
             }
         }
@@ -197,8 +194,8 @@ impl Caller {
 
 /// One event as a reader wants it: reasoning dimmed, then text, then what it took.
 fn show(event: &frame::Frame) -> Result<()> {
-    let payload: Value = serde_json::from_slice(&event.payload)
-        .map_err(|error| Error::internal().because(error))?;
+    let payload: Value =
+        serde_json::from_slice(&event.payload).map_err(|error| Error::internal().because(error))?;
     let delta = &payload["delta"];
     if let Some(text) = delta["text"].as_str() {
         print_part(text);

@@ -27,12 +27,9 @@ pub(super) fn start(log: &Log) {
     let format = log.format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     let lines = fmt::layer().with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
     let layer = match format {
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .boxed(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        }
         LogFormat::Pretty => lines.compact().with_ansi(terminal).boxed(),
     };
     let _ = tracing_subscriber::registry().with(layer.with_filter(shown)).try_init();

@@ -5,7 +5,6 @@
 
 pub mod openai;
 
-
 use crate::converse::{Ask, Event};
 use crate::wire::Payload;
 use crate::{Error, Result};

@@ -205,6 +205,11 @@ async fn send(address: SocketAddr, request: &[&[u8]]) -> Answer {
 }
 
 async fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
-    let head = head(address, "POST", path, body.as_bytes(), SystemTime::now());
+    let head = head(address, "POST", path, body.as_bytes(), now());
     send(address, &[head.as_bytes(), body.as_bytes()]).await
+}
+
+/// The time that a real client signs with.
+fn now() -> SystemTime {
+    helan::clock::Clock::system().now().into()
 }

@@ -18,7 +18,7 @@ fn refused(answer: &Answer, status: u16, kind: &str, message: &str) {
 async fn callers_who_are_not_known() {
     let pair = pair("", "");
     let at = pair.gateway.address;
-    let now = SystemTime::now();
+    let now = now();
     let body = ASK.as_bytes();
 
     let unsigned = format!(
@@ -91,14 +91,14 @@ async fn paths_and_sizes() {
 
     let answer = post(at, "/model/m/conversation", ASK).await;
     refused(&answer, 404, "UnknownOperationException", "");
-    let get = head(at, "GET", PATH, b"", SystemTime::now());
+    let get = head(at, "GET", PATH, b"", now());
     let answer = send(at, &[get.as_bytes()]).await;
     refused(&answer, 405, "UnknownOperationException", "");
 
     let long = ASK.replace("hi", &"h".repeat(2000));
     let answer = post(at, PATH, &long).await;
     refused(&answer, 413, "ValidationException", "2000 bytes");
-    let chunked = head(at, "POST", PATH, long.as_bytes(), SystemTime::now())
+    let chunked = head(at, "POST", PATH, long.as_bytes(), now())
         .replace(&format!("Content-Length: {}", long.len()), "Transfer-Encoding: chunked");
     let body = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
     let answer = send(at, &[chunked.as_bytes(), body.as_bytes()]).await;
@@ -132,7 +132,7 @@ async fn what_is_not_built_is_refused_by_its_name() {
             &answer,
             400,
             "ValidationException",
-            &format!("{feature} is not supported by this gateway yet.").trim_start().to_owned(),
+            &format!("{feature} is not supported by this gateway yet.").trim_start(),
         );
     }
     for member in [

@@ -41,7 +41,7 @@ async fn a_stream_ends_in_peace_when_the_gateway_is_asked_to_end() {
     let at = pair.gateway.address;
     let mut stream = TcpStream::connect(at).await.unwrap();
     let path = "/model/m/converse-stream";
-    let head = head(at, "POST", path, ASK.as_bytes(), SystemTime::now());
+    let head = head(at, "POST", path, ASK.as_bytes(), now());
     stream.write_all(&[head.as_bytes(), ASK.as_bytes()].concat()).await.unwrap();
     let mut answer = vec![0; 4096];
     let read = stream.read(&mut answer).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_caller_who_leaves_cancels_the_upstream_call() {
     let at = pair.gateway.address;
     for path in ["/model/m/converse-stream", PATH] {
         let mut stream = TcpStream::connect(at).await.unwrap();
-        let head = head(at, "POST", path, ASK.as_bytes(), SystemTime::now());
+        let head = head(at, "POST", path, ASK.as_bytes(), now());
         stream.write_all(&[head.as_bytes(), ASK.as_bytes()].concat()).await.unwrap();
         until(&pair, |calls| calls["started"].as_u64() > calls["cancelled"].as_u64()).await;
         drop(stream);

@@ -9,7 +9,7 @@ async fn five_hundred_strangers_with_large_bodies() {
     assert_eq!(post(at, PATH, ASK).await.status, 200); // everything is warm
     let before = pair.gateway.resident();
 
-    let stranger = signed(at, "POST", PATH, b"", ("AKIDSTRANGER", SECRET), SystemTime::now());
+    let stranger = signed(at, "POST", PATH, b"", ("AKIDSTRANGER", SECRET), now());
     let stranger = stranger
         .replace("Content-Length: 0", "Content-Length: 25000000")
         .replace("Connection: close", "Connection: keep-alive");
