@@ -1,4 +1,3 @@
-//! The integration tests: one binary, one module per area.
+//! The integration tests: one binary, one module for each area.
 
-#[cfg(test)]
 mod converse;
