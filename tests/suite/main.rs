@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module for each area.
 #![cfg(test)] // so that the lints know tests when they see them
+
 mod auth;
 mod config;
 mod converse;
