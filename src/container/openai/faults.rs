@@ -93,10 +93,11 @@ impl Fault {
             value.get("http_status_code"),
         ];
         let code = codes.into_iter().flatten().find_map(status);
-        let kind = text(error.get("type"))
+        // llama.cpp's code is a word, and says more than its type.
+        let kind = text(error.get("code").filter(|code| status(code).is_none()))
+            .or_else(|| text(error.get("type")))
             .or_else(|| text(value.get("error_type")))
             .or_else(|| text(value.get("type")))
-            .or_else(|| text(error.get("code")))
             .unwrap_or_default();
         Self { status: None, code, kind, message }
     }

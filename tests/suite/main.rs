@@ -1,0 +1,3 @@
+//! What is tested through the crate's public face.
+
+mod openai;
