@@ -53,6 +53,11 @@ impl Fault {
         Self::read(&String::from_utf8_lossy(body))
     }
 
+    /// Whether it has the shape of no error that is known.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.message.is_empty() && self.code.is_none() && self.kind.is_empty()
+    }
+
     fn read(body: &str) -> Self {
         let body = body.trim();
         let first = serde_json::Deserializer::from_str(body).into_iter::<Value>().next();

@@ -159,6 +159,22 @@ fn tool_calls_and_their_results() {
 }
 
 #[test]
+fn empty_text_beside_a_call_is_no_text() {
+    assert_eq!(
+        messages(
+            r#"[{"role":"user","content":[{"text":""}]},
+                {"role":"assistant","content":[{"text":""},{"toolUse":{"toolUseId":"t","name":"f","input":{}}}]},
+                {"role":"assistant","content":[{"text":""}]}]"#
+        ),
+        concat!(
+            r#"[{"role":"user","content":""},"#,
+            r#"{"role":"assistant","content":null,"tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{}"}}]},"#,
+            r#"{"role":"assistant","content":""}]"#,
+        )
+    );
+}
+
+#[test]
 fn images_make_parts() {
     assert_eq!(
         messages(

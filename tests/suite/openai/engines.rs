@@ -6,7 +6,7 @@ use helan::container::openai::Options;
 use helan::converse::{Ask, Event};
 use serde_json::json;
 
-use super::{ask, decode_as, plain, sse, stream, unary};
+use super::{ask, decode, decode_as, plain, sse, stream, unary};
 
 const TAIL: &str = r#"{"metadata":{"metrics":{"latencyMs":0},"usage":{"inputTokens":5,"outputTokens":2,"totalTokens":7}}}"#;
 
@@ -61,7 +61,12 @@ fn every_manner_of_streaming_says_the_same() {
             ),
         ),
     ] {
-        assert_eq!(stream(text).lines(), hello(), "{manner}");
+        assert_eq!(stream(&text).lines(), hello(), "{manner}");
+        for at in 1..text.len() {
+            let (one, two) = text.as_bytes().split_at(at);
+            let cut = decode(Mode::Stream, [one, two]);
+            assert_eq!(cut.lines(), hello(), "{manner}, cut at {at}");
+        }
     }
 }
 

@@ -281,6 +281,11 @@ fn an_answer_that_is_none_is_an_error() {
     ] {
         assert_eq!(unary(body).error().code(), Code::ModelError, "{body}");
     }
+    check(
+        &unary(r#"{"generated_text":"a"}"#).error(),
+        Code::ModelError,
+        "The model's answer is not one of OpenAI's chat or completion schema.",
+    );
     let words = stream("Internal Server Error").error();
     assert_eq!(words.from_upstream().message.as_deref(), Some("Internal Server Error"));
 }
