@@ -138,6 +138,17 @@ fn blank_blocks_are_no_blocks_and_blanks_before_words_are_kept() {
         r#"{"contentBlockStop":{"contentBlockIndex":0}}"#,
     ];
     assert_eq!(lines[..4], deltas);
+    // A blank that was passed over does not come later.
+    let passed = sse(&[
+        r#"{"delta":{"content":"a"}}"#,
+        r#"{"delta":{"reasoning":" "}}"#,
+        r#"{"delta":{"content":"b"}}"#,
+        r#"{"delta":{"reasoning":"c"},"finish_reason":"stop"}"#,
+    ]);
+    assert_eq!(
+        stream(passed).folded()["output"]["message"]["content"],
+        json!([{"text":"ab"},{"reasoningContent":{"reasoningText":{"text":"c"}}}])
+    );
     let empty = stream(sse(&[r#"{"delta":{"content":"\n"},"finish_reason":"stop"}"#])).folded();
     assert_eq!(empty["output"]["message"]["content"], json!([]));
 }

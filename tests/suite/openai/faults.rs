@@ -240,6 +240,17 @@ fn errors_inside_an_answer_of_status_200() {
             assert_eq!(error.from_upstream().message.as_deref(), Some(words), "{text}");
         }
     }
+    let finished = r#"{"choices":[{"text":"a","finish_reason":"stop"}]}"#;
+    for error in [r#"{"object":"error","message":"x","code":500}"#, r#"{"error":{"message":"x"}}"#]
+    {
+        let error = stream(format!("{finished}\n{error}\n")).error();
+        assert_eq!(error.code(), Code::ModelStreamError, "an error behind the finish");
+    }
+    for nothing in [r#"null"#, r#""""#, "{}", "false"] {
+        let body =
+            format!(r#"{{"error":{nothing},"choices":[{{"text":"a","finish_reason":"stop"}}]}}"#);
+        assert!(unary(body).end.is_ok(), "{nothing} is no error");
+    }
     let body = r#"{"generated_text":"","error":"failed","details":{"finish_reason":"error"}}"#;
     assert_eq!(unary(body).error().code(), Code::ModelError);
 }

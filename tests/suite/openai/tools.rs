@@ -151,6 +151,28 @@ fn engines_that_do_not_number_their_calls_are_understood() {
 }
 
 #[test]
+fn a_number_that_is_used_again_is_another_call() {
+    // Without arguments, only the id tells them apart.
+    let (content, _) = folded(&[&call(0, "a1", "f", ""), &call(0, "b2", "g", ""), DONE]);
+    let expected = json!([
+        {"toolUse": {"input": {}, "name": "f", "toolUseId": "a1"}},
+        {"toolUse": {"input": {}, "name": "g", "toolUseId": "b2"}},
+    ]);
+    assert_eq!(content, expected);
+    // With the same id, only a name behind whole arguments does.
+    let (content, stop) =
+        folded(&[&call(0, "0", "f", "{\"a\":1}"), &call(0, "0", "g", "{\"b\":2}"), DONE]);
+    let told: Vec<_> = (0..2)
+        .map(|at| (&content[at]["toolUse"]["name"], &content[at]["toolUse"]["input"]))
+        .collect();
+    assert_eq!(told, [(&json!("f"), &json!({"a": 1})), (&json!("g"), &json!({"b": 2}))]);
+    assert_eq!(stop, "tool_use");
+    // A name that is repeated while the arguments come is the same call.
+    let (content, _) = folded(&[&call(0, "x", "f", "{\"a\""), &call(0, "x", "f", ":1}"), DONE]);
+    assert_eq!(content, json!([{"toolUse": {"input": {"a": 1}, "name": "f", "toolUseId": "x"}}]));
+}
+
+#[test]
 fn ids_are_the_containers_where_bedrock_could_have_given_them() {
     let long = "x".repeat(65);
     for (id, kept) in [
@@ -203,6 +225,18 @@ fn broken_arguments_are_kept_and_told() {
     // The limit fell before the arguments: not a call without any.
     let (_, stop) = folded(&[CALL, r#"{"finish_reason":"length"}"#]);
     assert_eq!(stop, "max_tokens");
+    let (_, stop) = folded(&[CALL, &arguments(0, "{"), r#"{"finish_reason":"content_filter"}"#]);
+    assert_eq!(stop, "content_filtered");
+    // What follows a whole object spoils it, and is kept.
+    let (content, stop) = folded(&[CALL, &arguments(0, "{\"a\":1}"), &arguments(0, "}"), DONE]);
+    assert_eq!(
+        (&content[0]["toolUse"]["input"], stop),
+        (&json!("{\"a\":1}}"), json!("malformed_tool_use"))
+    );
+    // So it does behind the block's end.
+    let late =
+        [CALL, &arguments(0, "{}"), r#"{"delta":{"content":"a"}}"#, &arguments(0, "}"), DONE];
+    assert_eq!(folded(&late).1, "malformed_tool_use");
     // One whole call does not make up for a cut one.
     let cut = call(1, "call_b", "g", "{\"b\":");
     let (_, stop) = folded(&[CALL, &arguments(0, "{}"), &cut, r#"{"finish_reason":"length"}"#]);
