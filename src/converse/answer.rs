@@ -4,11 +4,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheTtl, Message};
+use super::shape::{string_enum, structures, union};
+use super::{CacheTtl, Message, Trace};
 
 /// The body of a `Converse` answer. Members are written in alphabetical order, as Bedrock does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Response {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional_model_response_fields: Option<Value>,
@@ -20,44 +21,45 @@ pub struct Response {
     pub service_tier: Option<ServiceTier>,
     pub stop_reason: StopReason,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace: Option<Value>,
+    pub trace: Option<Box<Trace>>,
     pub usage: TokenUsage,
 }
 
-/// `ConverseOutput`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Output {
-    Message(Message),
+union! {
+    /// `ConverseOutput`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Output {
+        Message(Message) = "message",
+    }
 }
 
 /// `ConverseMetrics`, `ConverseStreamMetrics`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Metrics {
     /// Milliseconds from the request to the end of the answer.
     pub latency_ms: u64,
 }
 
-/// Why the model stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopReason {
-    EndTurn,
-    ToolUse,
-    MaxTokens,
-    StopSequence,
-    GuardrailIntervened,
-    ContentFiltered,
-    MalformedModelOutput,
-    MalformedToolUse,
-    ModelContextWindowExceeded,
+string_enum! {
+    /// Why the model stopped.
+    pub enum StopReason {
+        EndTurn = "end_turn",
+        ToolUse = "tool_use",
+        MaxTokens = "max_tokens",
+        StopSequence = "stop_sequence",
+        GuardrailIntervened = "guardrail_intervened",
+        ContentFiltered = "content_filtered",
+        MalformedModelOutput = "malformed_model_output",
+        MalformedToolUse = "malformed_tool_use",
+        ModelContextWindowExceeded = "model_context_window_exceeded",
+    }
 }
 
 /// Tokens. `input_tokens` excludes those read from or written to a cache; `total_tokens` is the
 /// sum of all four.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct TokenUsage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_details: Option<Vec<CacheDetail>>,
@@ -71,36 +73,40 @@ pub struct TokenUsage {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct CacheDetail {
     pub input_tokens: u32,
     pub ttl: CacheTtl,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PerformanceConfiguration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<PerformanceLatency>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PerformanceLatency {
-    Standard,
-    Optimized,
+string_enum! {
+    pub enum PerformanceLatency {
+        Standard = "standard",
+        Optimized = "optimized",
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ServiceTier {
     #[serde(rename = "type")]
     pub kind: ServiceTierType,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ServiceTierType {
-    Priority,
-    Default,
-    Flex,
-    Reserved,
+string_enum! {
+    pub enum ServiceTierType {
+        Priority = "priority",
+        Default = "default",
+        Flex = "flex",
+        Reserved = "reserved",
+    }
 }
+
+structures!(Response, Metrics, TokenUsage, CacheDetail, PerformanceConfiguration, ServiceTier);

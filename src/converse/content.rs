@@ -5,74 +5,54 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Blob;
+use super::shape::{string_enum, structures, union};
 
-/// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    User,
-    Assistant,
-    /// System text in the middle of a conversation.
-    System,
+string_enum! {
+    /// Who speaks.
+    pub enum Role {
+        User = "user",
+        Assistant = "assistant",
+        /// System text in the middle of a conversation.
+        System = "system",
+    }
 }
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Message {
     pub content: Vec<ContentBlock>,
     pub role: Role,
 }
 
-/// A piece of a message. A union: exactly one member.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ContentBlock {
-    Text(String),
-    Image(ImageBlock),
-    Document(DocumentBlock),
-    Video(VideoBlock),
-    Audio(AudioBlock),
-    ToolUse(ToolUseBlock),
-    ToolResult(ToolResultBlock),
-    GuardContent(GuardContent),
-    CachePoint(CachePointBlock),
-    ReasoningContent(ReasoningContent),
-    CitationsContent(CitationsContentBlock),
-    SearchResult(SearchResultBlock),
-    ToolAddition(ToolReferenceBlock),
-    ToolRemoval(ToolReferenceBlock),
-}
-
-impl ContentBlock {
-    /// The member's name on the wire.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "text",
-            Self::Image(_) => "image",
-            Self::Document(_) => "document",
-            Self::Video(_) => "video",
-            Self::Audio(_) => "audio",
-            Self::ToolUse(_) => "toolUse",
-            Self::ToolResult(_) => "toolResult",
-            Self::GuardContent(_) => "guardContent",
-            Self::CachePoint(_) => "cachePoint",
-            Self::ReasoningContent(_) => "reasoningContent",
-            Self::CitationsContent(_) => "citationsContent",
-            Self::SearchResult(_) => "searchResult",
-            Self::ToolAddition(_) => "toolAddition",
-            Self::ToolRemoval(_) => "toolRemoval",
-        }
+union! {
+    /// A piece of a message. A union: exactly one member.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ContentBlock {
+        Text(String) = "text",
+        Image(ImageBlock) = "image",
+        Document(DocumentBlock) = "document",
+        Video(VideoBlock) = "video",
+        Audio(AudioBlock) = "audio",
+        ToolUse(ToolUseBlock) = "toolUse",
+        ToolResult(ToolResultBlock) = "toolResult",
+        GuardContent(GuardContent) = "guardContent",
+        CachePoint(CachePointBlock) = "cachePoint",
+        ReasoningContent(ReasoningContent) = "reasoningContent",
+        CitationsContent(CitationsContentBlock) = "citationsContent",
+        SearchResult(SearchResultBlock) = "searchResult",
+        ToolAddition(ToolReferenceBlock) = "toolAddition",
+        ToolRemoval(ToolReferenceBlock) = "toolRemoval",
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ImageFormat {
-    Png,
-    Jpeg,
-    Gif,
-    Webp,
+string_enum! {
+    pub enum ImageFormat {
+        Png = "png",
+        Jpeg = "jpeg",
+        Gif = "gif",
+        Webp = "webp",
+    }
 }
 
 impl ImageFormat {
@@ -88,7 +68,7 @@ impl ImageFormat {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ImageBlock {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBlock>,
@@ -96,16 +76,17 @@ pub struct ImageBlock {
     pub source: MediaSource,
 }
 
-/// Where an image, a video or an audio comes from: `ImageSource`, `VideoSource`, `AudioSource`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum MediaSource {
-    Bytes(Blob),
-    S3Location(S3Location),
+union! {
+    /// Where an image, a video or an audio comes from: `ImageSource`, `VideoSource`, `AudioSource`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum MediaSource {
+        Bytes(Blob) = "bytes",
+        S3Location(S3Location) = "s3Location",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct S3Location {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket_owner: Option<String>,
@@ -113,28 +94,28 @@ pub struct S3Location {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ErrorBlock {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DocumentFormat {
-    Pdf,
-    Csv,
-    Doc,
-    Docx,
-    Xls,
-    Xlsx,
-    Html,
-    Txt,
-    Md,
+string_enum! {
+    pub enum DocumentFormat {
+        Pdf = "pdf",
+        Csv = "csv",
+        Doc = "doc",
+        Docx = "docx",
+        Xls = "xls",
+        Xlsx = "xlsx",
+        Html = "html",
+        Txt = "txt",
+        Md = "md",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct DocumentBlock {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub citations: Option<CitationsConfig>,
@@ -146,70 +127,72 @@ pub struct DocumentBlock {
     pub source: DocumentSource,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DocumentSource {
-    Bytes(Blob),
-    S3Location(S3Location),
-    Text(String),
-    Content(Vec<DocumentContentBlock>),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum DocumentSource {
+        Bytes(Blob) = "bytes",
+        S3Location(S3Location) = "s3Location",
+        Text(String) = "text",
+        Content(Vec<DocumentContentBlock>) = "content",
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DocumentContentBlock {
-    Text(String),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum DocumentContentBlock {
+        Text(String) = "text",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CitationsConfig {
     pub enabled: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VideoFormat {
-    Mkv,
-    Mov,
-    Mp4,
-    Webm,
-    Flv,
-    Mpeg,
-    Mpg,
-    Wmv,
-    ThreeGp,
+string_enum! {
+    pub enum VideoFormat {
+        Mkv = "mkv",
+        Mov = "mov",
+        Mp4 = "mp4",
+        Webm = "webm",
+        Flv = "flv",
+        Mpeg = "mpeg",
+        Mpg = "mpg",
+        Wmv = "wmv",
+        ThreeGp = "three_gp",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct VideoBlock {
     pub format: VideoFormat,
     pub source: MediaSource,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AudioFormat {
-    Mp3,
-    Opus,
-    Wav,
-    Aac,
-    Flac,
-    Mp4,
-    Ogg,
-    Mkv,
-    Mka,
-    #[serde(rename = "x-aac")]
-    XAac,
-    M4a,
-    Mpeg,
-    Mpga,
-    Pcm,
-    Webm,
+string_enum! {
+    pub enum AudioFormat {
+        Mp3 = "mp3",
+        Opus = "opus",
+        Wav = "wav",
+        Aac = "aac",
+        Flac = "flac",
+        Mp4 = "mp4",
+        Ogg = "ogg",
+        Mkv = "mkv",
+        Mka = "mka",
+        XAac = "x-aac",
+        M4a = "m4a",
+        Mpeg = "mpeg",
+        Mpga = "mpga",
+        Pcm = "pcm",
+        Webm = "webm",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct AudioBlock {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBlock>,
@@ -219,7 +202,7 @@ pub struct AudioBlock {
 
 /// A call of a tool. `input` may be any JSON value on the wire; models give an object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolUseBlock {
     pub input: Value,
     pub name: String,
@@ -229,15 +212,15 @@ pub struct ToolUseBlock {
     pub kind: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ToolResultStatus {
-    Success,
-    Error,
+string_enum! {
+    pub enum ToolResultStatus {
+        Success = "success",
+        Error = "error",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolResultBlock {
     pub content: Vec<ToolResultContentBlock>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,55 +230,57 @@ pub struct ToolResultBlock {
     pub kind: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ToolResultContentBlock {
-    Json(Value),
-    Text(String),
-    Image(ImageBlock),
-    Document(DocumentBlock),
-    Video(VideoBlock),
-    SearchResult(SearchResultBlock),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ToolResultContentBlock {
+        Json(Value) = "json",
+        Text(String) = "text",
+        Image(ImageBlock) = "image",
+        Document(DocumentBlock) = "document",
+        Video(VideoBlock) = "video",
+        SearchResult(SearchResultBlock) = "searchResult",
+    }
 }
 
-/// `GuardrailConverseContentBlock`: content that a guardrail is to look at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum GuardContent {
-    Text(GuardText),
-    Image(GuardImage),
+union! {
+    /// `GuardrailConverseContentBlock`: content that a guardrail is to look at.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum GuardContent {
+        Text(GuardText) = "text",
+        Image(GuardImage) = "image",
+    }
 }
 
 /// `GuardrailConverseTextBlock`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct GuardText {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qualifiers: Option<Vec<GuardQualifier>>,
     pub text: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GuardQualifier {
-    GroundingSource,
-    Query,
-    GuardContent,
+string_enum! {
+    pub enum GuardQualifier {
+        GroundingSource = "grounding_source",
+        Query = "query",
+        GuardContent = "guard_content",
+    }
 }
 
 /// `GuardrailConverseImageBlock`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct GuardImage {
     pub format: GuardImageFormat,
     pub source: GuardImageSource,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GuardImageFormat {
-    Png,
-    Jpeg,
+string_enum! {
+    pub enum GuardImageFormat {
+        Png = "png",
+        Jpeg = "jpeg",
+    }
 }
 
 impl GuardImageFormat {
@@ -308,14 +293,15 @@ impl GuardImageFormat {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum GuardImageSource {
-    Bytes(Blob),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum GuardImageSource {
+        Bytes(Blob) = "bytes",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct CachePointBlock {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<CacheTtl>,
@@ -323,30 +309,30 @@ pub struct CachePointBlock {
     pub kind: CachePointType,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CachePointType {
-    Default,
+string_enum! {
+    pub enum CachePointType {
+        Default = "default",
+    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CacheTtl {
-    #[serde(rename = "5m")]
-    FiveMinutes,
-    #[serde(rename = "1h")]
-    OneHour,
+string_enum! {
+    pub enum CacheTtl {
+        FiveMinutes = "5m",
+        OneHour = "1h",
+    }
 }
 
-/// `ReasoningContentBlock`: what the model thought.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ReasoningContent {
-    ReasoningText(ReasoningText),
-    RedactedContent(Blob),
+union! {
+    /// `ReasoningContentBlock`: what the model thought.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ReasoningContent {
+        ReasoningText(ReasoningText) = "reasoningText",
+        RedactedContent(Blob) = "redactedContent",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ReasoningText {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
@@ -354,7 +340,7 @@ pub struct ReasoningText {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct CitationsContentBlock {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub citations: Option<Vec<Citation>>,
@@ -362,9 +348,8 @@ pub struct CitationsContentBlock {
     pub content: Option<Vec<CitationText>>,
 }
 
-/// `Citation`, and, as a delta, `CitationsDelta`: the two have the same members.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Citation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<CitationLocation>,
@@ -376,25 +361,27 @@ pub struct Citation {
     pub title: Option<String>,
 }
 
-/// `CitationGeneratedContent`, `CitationSourceContent`, `CitationSourceContentDelta`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum CitationText {
-    Text(String),
+union! {
+    /// `CitationGeneratedContent`, `CitationSourceContent`.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum CitationText {
+        Text(String) = "text",
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum CitationLocation {
-    Web(WebLocation),
-    DocumentChar(DocumentLocation),
-    DocumentPage(DocumentLocation),
-    DocumentChunk(DocumentLocation),
-    SearchResultLocation(SearchResultLocation),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum CitationLocation {
+        Web(WebLocation) = "web",
+        DocumentChar(DocumentLocation) = "documentChar",
+        DocumentPage(DocumentLocation) = "documentPage",
+        DocumentChunk(DocumentLocation) = "documentChunk",
+        SearchResultLocation(SearchResultLocation) = "searchResultLocation",
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct WebLocation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
@@ -404,7 +391,7 @@ pub struct WebLocation {
 
 /// `DocumentCharLocation`, `DocumentPageLocation`, `DocumentChunkLocation`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct DocumentLocation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document_index: Option<u32>,
@@ -415,7 +402,7 @@ pub struct DocumentLocation {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct SearchResultLocation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<u32>,
@@ -426,7 +413,7 @@ pub struct SearchResultLocation {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct SearchResultBlock {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub citations: Option<CitationsConfig>,
@@ -436,18 +423,20 @@ pub struct SearchResultBlock {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SearchResultContentBlock {
     pub text: String,
 }
 
 /// `ToolAdditionBlock` and `ToolRemovalBlock`: tools that come and go during a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ToolReferenceBlock {
     pub tool: ToolReference,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolReference {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -456,3 +445,29 @@ pub struct ToolReference {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
 }
+
+structures!(
+    Message,
+    ImageBlock,
+    S3Location,
+    ErrorBlock,
+    DocumentBlock,
+    CitationsConfig,
+    VideoBlock,
+    AudioBlock,
+    ToolUseBlock,
+    ToolResultBlock,
+    GuardText,
+    GuardImage,
+    CachePointBlock,
+    ReasoningText,
+    CitationsContentBlock,
+    Citation,
+    WebLocation,
+    DocumentLocation,
+    SearchResultLocation,
+    SearchResultBlock,
+    SearchResultContentBlock,
+    ToolReferenceBlock,
+    ToolReference
+);

@@ -4,27 +4,31 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::shape::{structures, union};
 use super::{
-    Blob, Citation, ErrorBlock, ImageFormat, MediaSource, Metrics, PerformanceConfiguration, Role,
-    ServiceTier, StopReason, TokenUsage, ToolResultStatus,
+    Blob, Citation, CitationLocation, CitationText, ErrorBlock, ImageFormat, MediaSource, Metrics,
+    PerformanceConfiguration, Role, ServiceTier, StopReason, TokenUsage, ToolResultContentBlock,
+    ToolResultStatus, Trace,
 };
 
-/// A piece of a streamed answer, in the order of the wire:
-///
-/// ```text
-/// messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata
-/// ```
-///
-/// Only tool uses, tool results and images get a `contentBlockStart`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Event {
-    MessageStart(MessageStartEvent),
-    ContentBlockStart(ContentBlockStartEvent),
-    ContentBlockDelta(ContentBlockDeltaEvent),
-    ContentBlockStop(ContentBlockStopEvent),
-    MessageStop(MessageStopEvent),
-    Metadata(MetadataEvent),
+union! {
+    /// A piece of a streamed answer, in the order of the wire:
+    ///
+    /// ```text
+    /// messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata
+    /// ```
+    ///
+    /// Only tool uses, tool results and images get a `contentBlockStart`. A member's name is the
+    /// frame's `:event-type`; the union's exceptions travel as errors.
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Event {
+        MessageStart(MessageStartEvent) = "messageStart",
+        ContentBlockStart(ContentBlockStartEvent) = "contentBlockStart",
+        ContentBlockDelta(ContentBlockDeltaEvent) = "contentBlockDelta",
+        ContentBlockStop(ContentBlockStopEvent) = "contentBlockStop",
+        MessageStop(MessageStopEvent) = "messageStop",
+        Metadata(MetadataEvent) = "metadata",
+    }
 }
 
 impl Event {
@@ -46,18 +50,6 @@ impl Event {
     /// The end of block `index`.
     pub const fn stop(index: u32) -> Self {
         Self::ContentBlockStop(ContentBlockStopEvent { content_block_index: index })
-    }
-
-    /// The member's name in `ConverseStreamOutput`: the frame's `:event-type`.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::MessageStart(_) => "messageStart",
-            Self::ContentBlockStart(_) => "contentBlockStart",
-            Self::ContentBlockDelta(_) => "contentBlockDelta",
-            Self::ContentBlockStop(_) => "contentBlockStop",
-            Self::MessageStop(_) => "messageStop",
-            Self::Metadata(_) => "metadata",
-        }
     }
 
     /// Writes the frame's payload with its padding member `p`, members in alphabetical order as
@@ -104,7 +96,7 @@ impl Event {
                     p: padding,
                     performance_config: event.performance_config,
                     service_tier: event.service_tier,
-                    trace: event.trace.as_ref(),
+                    trace: event.trace.as_deref(),
                     usage: &event.usage,
                 },
             ),
@@ -113,27 +105,29 @@ impl Event {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MessageStartEvent {
     pub role: Role,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ContentBlockStartEvent {
     pub content_block_index: u32,
     pub start: ContentBlockStart,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ContentBlockStart {
-    ToolUse(ToolUseBlockStart),
-    ToolResult(ToolResultBlockStart),
-    Image(ImageBlockStart),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ContentBlockStart {
+        ToolUse(ToolUseBlockStart) = "toolUse",
+        ToolResult(ToolResultBlockStart) = "toolResult",
+        Image(ImageBlockStart) = "image",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolUseBlockStart {
     pub name: String,
     pub tool_use_id: String,
@@ -142,7 +136,7 @@ pub struct ToolUseBlockStart {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolResultBlockStart {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ToolResultStatus>,
@@ -152,51 +146,101 @@ pub struct ToolResultBlockStart {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ImageBlockStart {
     pub format: ImageFormat,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ContentBlockDeltaEvent {
     pub content_block_index: u32,
     pub delta: ContentBlockDelta,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ContentBlockDelta {
-    Text(String),
-    ToolUse(ToolUseBlockDelta),
-    ToolResult(Vec<ToolResultBlockDelta>),
-    ReasoningContent(ReasoningContentBlockDelta),
-    Citation(Citation),
-    Image(ImageBlockDelta),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ContentBlockDelta {
+        Text(String) = "text",
+        ToolUse(ToolUseBlockDelta) = "toolUse",
+        ToolResult(Vec<ToolResultBlockDelta>) = "toolResult",
+        ReasoningContent(ReasoningContentBlockDelta) = "reasoningContent",
+        Citation(CitationsDelta) = "citation",
+        Image(ImageBlockDelta) = "image",
+    }
+}
+
+impl From<ToolResultBlockDelta> for ToolResultContentBlock {
+    fn from(delta: ToolResultBlockDelta) -> Self {
+        match delta {
+            ToolResultBlockDelta::Text(text) => Self::Text(text),
+            ToolResultBlockDelta::Json(json) => Self::Json(json),
+        }
+    }
+}
+
+/// A whole citation: deltas of citations are not cut.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "camelCase")]
+pub struct CitationsDelta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<CitationLocation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_content: Option<Vec<CitationSourceContentDelta>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// Unlike `CitationSourceContent`, this is a structure: its text may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct CitationSourceContentDelta {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl From<CitationsDelta> for Citation {
+    fn from(delta: CitationsDelta) -> Self {
+        let texts = |content: Vec<CitationSourceContentDelta>| {
+            content.into_iter().filter_map(|piece| piece.text).map(CitationText::Text).collect()
+        };
+        Self {
+            location: delta.location,
+            source: delta.source,
+            source_content: delta.source_content.map(texts),
+            title: delta.title,
+        }
+    }
 }
 
 /// `input` is a fragment of JSON text; all fragments of a block together are one value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ToolUseBlockDelta {
     pub input: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ToolResultBlockDelta {
-    Text(String),
-    Json(Value),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ToolResultBlockDelta {
+        Text(String) = "text",
+        Json(Value) = "json",
+    }
+}
+
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ReasoningContentBlockDelta {
+        Text(String) = "text",
+        RedactedContent(Blob) = "redactedContent",
+        Signature(String) = "signature",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ReasoningContentBlockDelta {
-    Text(String),
-    RedactedContent(Blob),
-    Signature(String),
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ImageBlockDelta {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorBlock>,
@@ -205,13 +249,13 @@ pub struct ImageBlockDelta {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ContentBlockStopEvent {
     pub content_block_index: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct MessageStopEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional_model_response_fields: Option<Value>,
@@ -224,7 +268,7 @@ pub struct MessageStopEvent {
 
 /// `ConverseStreamMetadataEvent`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct MetadataEvent {
     pub metrics: Metrics,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,9 +276,25 @@ pub struct MetadataEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<ServiceTier>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace: Option<Value>,
+    pub trace: Option<Box<Trace>>,
     pub usage: TokenUsage,
 }
+
+structures!(
+    MessageStartEvent,
+    ContentBlockStartEvent,
+    ToolUseBlockStart,
+    ToolResultBlockStart,
+    ImageBlockStart,
+    ContentBlockDeltaEvent,
+    ToolUseBlockDelta,
+    ImageBlockDelta,
+    ContentBlockStopEvent,
+    MessageStopEvent,
+    MetadataEvent,
+    CitationsDelta,
+    CitationSourceContentDelta
+);
 
 /// The events with their padding, members in alphabetical order.
 mod padded {
@@ -288,7 +348,7 @@ mod padded {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub(super) service_tier: Option<super::ServiceTier>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub(super) trace: Option<&'a serde_json::Value>,
+        pub(super) trace: Option<&'a super::Trace>,
         pub(super) usage: &'a super::TokenUsage,
     }
 }

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{
-    CitationText, CitationsContentBlock, ContentBlock, ContentBlockDelta, ContentBlockStart, Event,
-    ImageBlock, Message, Metrics, Output, PerformanceConfiguration, ReasoningContent,
-    ReasoningContentBlockDelta, ReasoningText, Response, Role, ServiceTier, StopReason, TokenUsage,
-    ToolResultBlock, ToolResultBlockDelta, ToolResultContentBlock, ToolUseBlock,
+    Blob, Citation, CitationText, CitationsContentBlock, ContentBlock, ContentBlockDelta,
+    ContentBlockStart, Event, ImageBlock, Message, Metrics, Output, PerformanceConfiguration,
+    ReasoningContent, ReasoningContentBlockDelta, ReasoningText, Response, Role, ServiceTier,
+    StopReason, TokenUsage, ToolResultBlock, ToolResultContentBlock, ToolUseBlock,
 };
 use crate::{Code, Error, Result};
 
@@ -49,7 +49,7 @@ pub struct Fold {
     stop: Option<(StopReason, Option<Value>)>,
     usage: TokenUsage,
     metrics: Metrics,
-    trace: Option<Value>,
+    trace: Option<Box<super::Trace>>,
     performance_config: Option<PerformanceConfiguration>,
     service_tier: Option<ServiceTier>,
 }
@@ -57,12 +57,12 @@ pub struct Fold {
 #[derive(Debug)]
 enum Partial {
     Text(String),
-    Cited { text: String, citations: Vec<super::Citation> },
+    Cited { text: String, citations: Vec<Citation> },
     Reasoning { text: String, signature: Option<String> },
-    Redacted(super::Blob),
+    Redacted(Vec<u8>),
     ToolUse { start: super::ToolUseBlockStart, input: String },
     ToolResult { start: super::ToolResultBlockStart, content: Vec<ToolResultContentBlock> },
-    Image { start: super::ImageBlockStart, delta: Option<super::ImageBlockDelta> },
+    Image { start: super::ImageBlockStart, delta: super::ImageBlockDelta },
 }
 
 impl Fold {
@@ -83,7 +83,10 @@ impl Fold {
                     ContentBlockStart::ToolResult(start) => {
                         Partial::ToolResult { start, content: vec![] }
                     }
-                    ContentBlockStart::Image(start) => Partial::Image { start, delta: None },
+                    ContentBlockStart::Image(start) => Partial::Image {
+                        start,
+                        delta: super::ImageBlockDelta { error: None, source: None },
+                    },
                 };
                 self.blocks.push((event.content_block_index, partial));
             }
@@ -103,70 +106,95 @@ impl Fold {
     }
 
     fn delta(&mut self, index: u32, delta: ContentBlockDelta) {
-        let block = self.blocks.iter_mut().rev().find(|(at, _)| *at == index).map(|(_, b)| b);
-        match (block, delta) {
-            (
-                Some(Partial::Text(text) | Partial::Cited { text, .. }),
-                ContentBlockDelta::Text(more),
-            ) => {
+        match delta {
+            // Text, reasoning and citations have no start: their first delta opens the block.
+            ContentBlockDelta::Text(more) => {
+                if let Some(text) = self.open(index, Partial::text) {
+                    text.push_str(&more);
+                } else {
+                    self.blocks.push((index, Partial::Text(more)));
+                }
+            }
+            ContentBlockDelta::Citation(citation) => self.citation(index, citation.into()),
+            ContentBlockDelta::ReasoningContent(more) => self.reasoning(index, more),
+            // A piece of a block that never started carries nothing that could be shown.
+            ContentBlockDelta::ToolUse(more) => {
+                if let Some(input) = self.open(index, Partial::tool_input) {
+                    input.push_str(&more.input);
+                }
+            }
+            ContentBlockDelta::ToolResult(more) => {
+                if let Some(content) = self.open(index, Partial::tool_result) {
+                    content.extend(more.into_iter().map(ToolResultContentBlock::from));
+                }
+            }
+            ContentBlockDelta::Image(more) => {
+                if let Some(image) = self.open(index, Partial::image) {
+                    image.error = more.error.or(image.error.take());
+                    image.source = more.source.or(image.source.take());
+                }
+            }
+        }
+    }
+
+    /// The latest block at `index` that is of a kind. A block that holds another kind as well (a
+    /// redacted piece inside reasoning) is several blocks here, so that nothing is lost.
+    fn open<'a, T: 'a>(
+        &'a mut self,
+        index: u32,
+        kind: impl Fn(&'a mut Partial) -> Option<&'a mut T>,
+    ) -> Option<&'a mut T> {
+        self.blocks
+            .iter_mut()
+            .rev()
+            .filter(|(at, _)| *at == index)
+            .find_map(|(_, partial)| kind(partial))
+    }
+
+    fn citation(&mut self, index: u32, citation: Citation) {
+        let block =
+            self.blocks.iter_mut().rev().filter(|(at, _)| *at == index).find_map(|(_, partial)| {
+                matches!(partial, Partial::Text(_) | Partial::Cited { .. }).then_some(partial)
+            });
+        match block {
+            Some(Partial::Cited { citations, .. }) => citations.push(citation),
+            Some(block @ Partial::Text(_)) => {
+                let text = block.text().map(std::mem::take).unwrap_or_default();
+                *block = Partial::Cited { text, citations: vec![citation] };
+            }
+            _ => {
+                let cited = Partial::Cited { text: String::new(), citations: vec![citation] };
+                self.blocks.push((index, cited));
+            }
+        }
+    }
+
+    fn reasoning(&mut self, index: u32, delta: ReasoningContentBlockDelta) {
+        let latest = self.blocks.iter_mut().rev().find(|(at, _)| *at == index).map(|(_, b)| b);
+        match (delta, latest) {
+            (ReasoningContentBlockDelta::Text(more), Some(Partial::Reasoning { text, .. })) => {
                 text.push_str(&more);
             }
-            (Some(Partial::ToolUse { input, .. }), ContentBlockDelta::ToolUse(more)) => {
-                input.push_str(&more.input);
+            (ReasoningContentBlockDelta::Text(text), _) => {
+                self.blocks.push((index, Partial::Reasoning { text, signature: None }));
             }
-            (
-                Some(Partial::Reasoning { text, signature }),
-                ContentBlockDelta::ReasoningContent(more),
-            ) => match more {
-                ReasoningContentBlockDelta::Text(more) => text.push_str(&more),
-                ReasoningContentBlockDelta::Signature(whole) => *signature = Some(whole),
-                ReasoningContentBlockDelta::RedactedContent(blob) => {
-                    self.blocks.push((index, Partial::Redacted(blob)));
-                }
-            },
-            (Some(Partial::Cited { citations, .. }), ContentBlockDelta::Citation(citation)) => {
-                citations.push(citation);
+            // Pieces of one blob, until something else comes.
+            (ReasoningContentBlockDelta::RedactedContent(more), Some(Partial::Redacted(bytes))) => {
+                bytes.extend(more.decode());
             }
-            (Some(block @ Partial::Text(_)), ContentBlockDelta::Citation(citation)) => {
-                if let Partial::Text(text) = block {
-                    let text = std::mem::take(text);
-                    *block = Partial::Cited { text, citations: vec![citation] };
+            (ReasoningContentBlockDelta::RedactedContent(blob), _) => {
+                self.blocks.push((index, Partial::Redacted(blob.decode())));
+            }
+            // What is signed may have a redacted piece after it.
+            (ReasoningContentBlockDelta::Signature(more), _) => {
+                if let Some(signature) = self.open(index, Partial::signature) {
+                    signature.get_or_insert_default().push_str(&more);
+                } else {
+                    let signature = Some(more);
+                    self.blocks
+                        .push((index, Partial::Reasoning { text: String::new(), signature }));
                 }
             }
-            (Some(Partial::ToolResult { content, .. }), ContentBlockDelta::ToolResult(more)) => {
-                content.extend(more.into_iter().map(|piece| match piece {
-                    ToolResultBlockDelta::Text(text) => ToolResultContentBlock::Text(text),
-                    ToolResultBlockDelta::Json(json) => ToolResultContentBlock::Json(json),
-                }));
-            }
-            (Some(Partial::Image { delta, .. }), ContentBlockDelta::Image(more)) => {
-                *delta = Some(more);
-            }
-            // Text, reasoning and citations have no start: their first delta opens the block.
-            (_, ContentBlockDelta::Text(text)) => self.blocks.push((index, Partial::Text(text))),
-            (_, ContentBlockDelta::ReasoningContent(first)) => {
-                let partial = match first {
-                    ReasoningContentBlockDelta::Text(text) => {
-                        Partial::Reasoning { text, signature: None }
-                    }
-                    ReasoningContentBlockDelta::Signature(whole) => {
-                        Partial::Reasoning { text: String::new(), signature: Some(whole) }
-                    }
-                    ReasoningContentBlockDelta::RedactedContent(blob) => Partial::Redacted(blob),
-                };
-                self.blocks.push((index, partial));
-            }
-            (_, ContentBlockDelta::Citation(citation)) => {
-                let partial = Partial::Cited { text: String::new(), citations: vec![citation] };
-                self.blocks.push((index, partial));
-            }
-            // A piece of a block that never started carries nothing that could be shown.
-            (
-                _,
-                ContentBlockDelta::ToolUse(_)
-                | ContentBlockDelta::ToolResult(_)
-                | ContentBlockDelta::Image(_),
-            ) => {}
         }
     }
 
@@ -180,6 +208,13 @@ impl Fold {
         };
         let mut content: Vec<ContentBlock> =
             self.blocks.into_iter().filter_map(|(_, partial)| partial.close()).collect();
+        // A stream may open with an empty text before its reasoning. Kept, it would be refused when
+        // the caller sends the turn back; alone, it is the answer.
+        let is_empty =
+            |block: &ContentBlock| matches!(block, ContentBlock::Text(t) if t.is_empty());
+        if !content.iter().all(is_empty) {
+            content.retain(|block| !is_empty(block));
+        }
         if self.order == BlockOrder::TextFirst {
             // Stable, so that several texts, or tool uses, keep their own order.
             content.sort_by_key(|block| matches!(block, ContentBlock::ReasoningContent(_)));
@@ -201,6 +236,29 @@ impl Fold {
 }
 
 impl Partial {
+    fn text(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Text(text) | Self::Cited { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    fn signature(&mut self) -> Option<&mut Option<String>> {
+        if let Self::Reasoning { signature, .. } = self { Some(signature) } else { None }
+    }
+
+    fn tool_input(&mut self) -> Option<&mut String> {
+        if let Self::ToolUse { input, .. } = self { Some(input) } else { None }
+    }
+
+    fn tool_result(&mut self) -> Option<&mut Vec<ToolResultContentBlock>> {
+        if let Self::ToolResult { content, .. } = self { Some(content) } else { None }
+    }
+
+    fn image(&mut self) -> Option<&mut super::ImageBlockDelta> {
+        if let Self::Image { delta, .. } = self { Some(delta) } else { None }
+    }
+
     fn close(self) -> Option<ContentBlock> {
         Some(match self {
             Self::Text(text) => ContentBlock::Text(text),
@@ -216,8 +274,8 @@ impl Partial {
                     text,
                 }))
             }
-            Self::Redacted(blob) => {
-                ContentBlock::ReasoningContent(ReasoningContent::RedactedContent(blob))
+            Self::Redacted(bytes) => {
+                ContentBlock::ReasoningContent(ReasoningContent::RedactedContent(Blob::new(bytes)))
             }
             Self::ToolUse { start, input } => ContentBlock::ToolUse(ToolUseBlock {
                 input: tool_input(input),
@@ -231,14 +289,12 @@ impl Partial {
                 tool_use_id: start.tool_use_id,
                 kind: start.kind,
             }),
-            Self::Image { start, delta } => {
-                let delta = delta?;
-                ContentBlock::Image(ImageBlock {
-                    error: delta.error,
-                    format: start.format,
-                    source: delta.source?,
-                })
-            }
+            // An image without a source cannot be said.
+            Self::Image { start, delta } => ContentBlock::Image(ImageBlock {
+                error: delta.error,
+                format: start.format,
+                source: delta.source?,
+            }),
         })
     }
 }

@@ -14,7 +14,11 @@ mod blob;
 mod content;
 mod event;
 mod fold;
+mod read;
 mod request;
+mod shape;
+mod trace;
+mod validate;
 
 pub use answer::{
     CacheDetail, Metrics, Output, PerformanceConfiguration, PerformanceLatency, Response,
@@ -24,10 +28,13 @@ pub use ask::{Ask, Conversation, Input, Parameters, Prompt};
 pub use blob::Blob;
 pub use content::*;
 pub use event::{
-    ContentBlockDelta, ContentBlockDeltaEvent, ContentBlockStart, ContentBlockStartEvent,
-    ContentBlockStopEvent, Event, ImageBlockDelta, ImageBlockStart, MessageStartEvent,
-    MessageStopEvent, MetadataEvent, ReasoningContentBlockDelta, ToolResultBlockDelta,
-    ToolResultBlockStart, ToolUseBlockDelta, ToolUseBlockStart,
+    CitationSourceContentDelta, CitationsDelta, ContentBlockDelta, ContentBlockDeltaEvent,
+    ContentBlockStart, ContentBlockStartEvent, ContentBlockStopEvent, Event, ImageBlockDelta,
+    ImageBlockStart, MessageStartEvent, MessageStopEvent, MetadataEvent,
+    ReasoningContentBlockDelta, ToolResultBlockDelta, ToolResultBlockStart, ToolUseBlockDelta,
+    ToolUseBlockStart,
 };
 pub use fold::{BlockOrder, Fold};
+pub use read::read;
 pub use request::*;
+pub use trace::*;

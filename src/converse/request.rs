@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::shape::{string_enum, structures, union};
 use super::{CachePointBlock, GuardContent, Message, PerformanceConfiguration, ServiceTier};
 
 /// The body of `Converse` and of `ConverseStream` (`modelId` travels in the path).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional_model_request_fields: Option<Value>,
@@ -40,7 +41,7 @@ pub struct Request {
 
 /// `InferenceConfiguration`. `max_tokens` ≥ 1; `temperature` and `top_p` 0..=1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct InferenceConfiguration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_tokens: Option<i32>,
@@ -52,50 +53,55 @@ pub struct InferenceConfiguration {
     pub top_p: Option<f32>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum SystemContentBlock {
-    Text(String),
-    GuardContent(GuardContent),
-    CachePoint(CachePointBlock),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum SystemContentBlock {
+        Text(String) = "text",
+        GuardContent(GuardContent) = "guardContent",
+        CachePoint(CachePointBlock) = "cachePoint",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolConfiguration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<ToolChoice>,
     pub tools: Vec<Tool>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ToolChoice {
-    Auto(Empty),
-    Any(Empty),
-    Tool(NamedTool),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ToolChoice {
+        Auto(Empty) = "auto",
+        Any(Empty) = "any",
+        Tool(NamedTool) = "tool",
+    }
 }
 
 /// `AutoToolChoice`, `AnyToolChoice`: structures without members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Empty {}
 
 /// `SpecificToolChoice`, `SystemTool`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct NamedTool {
     pub name: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Tool {
-    ToolSpec(ToolSpecification),
-    SystemTool(NamedTool),
-    CachePoint(CachePointBlock),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum Tool {
+        ToolSpec(ToolSpecification) = "toolSpec",
+        SystemTool(NamedTool) = "systemTool",
+        CachePoint(CachePointBlock) = "cachePoint",
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct ToolSpecification {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -105,16 +111,17 @@ pub struct ToolSpecification {
     pub strict: Option<bool>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ToolInputSchema {
-    /// A JSON Schema, its members in the caller's order.
-    Json(Value),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum ToolInputSchema {
+        /// A JSON Schema, its members in the caller's order.
+        Json(Value) = "json",
+    }
 }
 
 /// `GuardrailConfiguration`, and `GuardrailStreamConfiguration` with its mode.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct GuardrailConfiguration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guardrail_identifier: Option<String>,
@@ -126,30 +133,31 @@ pub struct GuardrailConfiguration {
     pub trace: Option<GuardrailTrace>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StreamProcessingMode {
-    Sync,
-    Async,
+string_enum! {
+    pub enum StreamProcessingMode {
+        Sync = "sync",
+        Async = "async",
+    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GuardrailTrace {
-    Enabled,
-    Disabled,
-    EnabledFull,
+string_enum! {
+    pub enum GuardrailTrace {
+        Enabled = "enabled",
+        Disabled = "disabled",
+        EnabledFull = "enabled_full",
+    }
 }
 
-/// `PromptVariableValues`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum PromptVariable {
-    Text(String),
+union! {
+    /// `PromptVariableValues`.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum PromptVariable {
+        Text(String) = "text",
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct OutputConfig {
     /// low, medium, high, xhigh, max: at most 16 characters, not an enum.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,28 +167,29 @@ pub struct OutputConfig {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct OutputFormat {
     pub structure: OutputFormatStructure,
     #[serde(rename = "type")]
     pub kind: OutputFormatType,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OutputFormatType {
-    JsonSchema,
+string_enum! {
+    pub enum OutputFormatType {
+        JsonSchema = "json_schema",
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum OutputFormatStructure {
-    JsonSchema(JsonSchemaDefinition),
+union! {
+    #[derive(Clone, Debug, PartialEq)]
+    pub enum OutputFormatStructure {
+        JsonSchema(JsonSchemaDefinition) = "jsonSchema",
+    }
 }
 
 /// `schema` is a JSON Schema as a *string*.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct JsonSchemaDefinition {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -188,3 +197,16 @@ pub struct JsonSchemaDefinition {
     pub name: Option<String>,
     pub schema: String,
 }
+
+structures!(
+    Request,
+    InferenceConfiguration,
+    ToolConfiguration,
+    Empty,
+    NamedTool,
+    ToolSpecification,
+    GuardrailConfiguration,
+    OutputConfig,
+    OutputFormat,
+    JsonSchemaDefinition
+);

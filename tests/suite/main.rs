@@ -1,4 +1,6 @@
-//! The integration tests: one binary, one module for each area.
+//! The integration tests: one binary, one module per area.
 
-#[cfg(test)] // helpers beside the tests are tests to the lints, too
+#[cfg(test)]
+mod converse;
+#[cfg(test)]
 mod openai;
