@@ -36,8 +36,8 @@ pub trait Container: Send + Sync + std::fmt::Debug {
 ///
 /// The first event is never [`Event::MessageStart`]: whoever drives the decoder has sent it as
 /// soon as the head of the answer said success. A complete answer ends with
-/// [`Event::MessageStop`] and [`Event::Metadata`] (whose `metrics` the driver fills in); an answer
-/// that lacks its end makes [`finish`](Self::finish) fail, so that a cut stream never looks
+/// [`Event::MessageStop`] and [`Event::Metadata`] (whose `metrics`, and the latency and tier that are
+/// echoed, the driver fills in); an answer that lacks its end makes [`finish`](Self::finish) fail, so that a cut stream never looks
 /// complete.
 pub trait Decoder: Send {
     /// Takes the next bytes and appends the events they complete.

@@ -4,5 +4,6 @@
 mod auth;
 mod config;
 mod converse;
+mod openai;
 mod process;
 mod stack;

@@ -243,8 +243,13 @@ impl Answer {
 
     /// Why an answer without an end is no answer.
     pub(super) fn incomplete(&self) -> Error {
-        match &self.words {
-            Some(words) => Fault::of_answer(words.as_bytes()).into_error(self.mode),
+        let fault = self.words.as_ref().map(|words| Fault::of_answer(words.as_bytes()));
+        match fault {
+            Some(fault) if !fault.is_unknown() => fault.into_error(self.mode),
+            Some(_) => Error::new(
+                self.code(),
+                "The model's answer is not one of OpenAI's chat or completion schema.",
+            ),
             None => Error::new(
                 self.code(),
                 "The model's answer ended before it was complete. Try your request again.",

@@ -187,13 +187,13 @@ impl Serialize for Body<'_> {
 }
 
 impl Body<'_> {
-    fn max_tokens(&self) -> Option<u32> {
+    fn max_tokens(&self) -> Option<i64> {
         let fields = &self.parameters.additional_request_fields;
         let limited =
             ["max_tokens", "max_completion_tokens"].iter().any(|name| fields.contains_key(*name));
         match (self.parameters.inference.max_tokens, &self.input) {
-            (Some(limit), _) => Some(limit.unsigned_abs()), // at least 1, by the validation
-            (None, Sent::Prompt(_)) if !limited => Some(self.options.prompt_max_tokens),
+            (Some(limit), _) => Some(limit.into()),
+            (None, Sent::Prompt(_)) if !limited => Some(self.options.prompt_max_tokens.into()),
             _ => None,
         }
     }

@@ -53,6 +53,11 @@ impl Fault {
         Self::read(&String::from_utf8_lossy(body))
     }
 
+    /// Whether it has the shape of no error that is known.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.message.is_empty() && self.code.is_none() && self.kind.is_empty()
+    }
+
     fn read(body: &str) -> Self {
         let body = body.trim();
         let first = serde_json::Deserializer::from_str(body).into_iter::<Value>().next();
@@ -93,10 +98,11 @@ impl Fault {
             value.get("http_status_code"),
         ];
         let code = codes.into_iter().flatten().find_map(status);
-        let kind = text(error.get("type"))
+        // llama.cpp's code is a word, and says more than its type.
+        let kind = text(error.get("code").filter(|code| status(code).is_none()))
+            .or_else(|| text(error.get("type")))
             .or_else(|| text(value.get("error_type")))
             .or_else(|| text(value.get("type")))
-            .or_else(|| text(error.get("code")))
             .unwrap_or_default();
         Self { status: None, code, kind, message }
     }

@@ -151,6 +151,7 @@ fn user<'a>(
     mut pieces: Pieces<'a, '_>,
     turns: &mut Vec<Turn<'a>>,
 ) -> Result<()> {
+    let before = turns.len();
     for (nth, block) in message.content.iter().enumerate() {
         if let ContentBlock::ToolResult(result) = block {
             let path = Path { message: at, block: nth };
@@ -162,7 +163,7 @@ fn user<'a>(
             pieces.block(block, Path { message: at, block: nth })?;
         }
     }
-    if !pieces.is_empty() {
+    if !pieces.is_empty() || turns.len() == before {
         turns.push(Turn::User { content: pieces.content() });
     }
     Ok(())
@@ -279,8 +280,12 @@ impl<'a, 'n> Pieces<'a, 'n> {
         self.parts.is_empty()
     }
 
+    /// Empty text says nothing, and some templates fail on it.
     fn text(&mut self, text: impl Into<Cow<'a, str>>) {
-        self.parts.push(Part::Text { text: text.into() });
+        let text = text.into();
+        if !text.is_empty() {
+            self.parts.push(Part::Text { text });
+        }
     }
 
     fn block(&mut self, block: &'a ContentBlock, path: Path) -> Result<()> {
