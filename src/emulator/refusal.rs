@@ -64,7 +64,7 @@ impl Refusal {
 
     /// The front end's, which has no exception's name.
     pub(super) fn too_large(limit: usize) -> Self {
-        Self::new(413, "", format!("HTTP content length exceeded {limit} bytes."))
+        Self::outside(413, "", &format!("HTTP content length exceeded {limit} bytes."))
     }
 
     pub(super) fn internal(message: impl Into<String>) -> Self {
@@ -73,9 +73,14 @@ impl Refusal {
 
     /// What stands before the service refuses: an unknown signature, an unknown path.
     pub(super) fn front_end(error: &crate::Error) -> Self {
+        Self::outside(error.code().status().as_u16(), error.code().name(), error.message())
+    }
+
+    /// An error that the service's model does not know: its message has a small letter.
+    fn outside(status: u16, code: &'static str, message: &str) -> Self {
         let mut body = Map::new();
-        body.insert("message".to_owned(), error.message().into());
-        Self { status: error.code().status().as_u16(), code: error.code().name(), body }
+        body.insert("message".to_owned(), message.into());
+        Self { status, code, body }
     }
 
     /// The container answered `status`, and this.

@@ -4,6 +4,7 @@
 mod auth;
 mod config;
 mod converse;
+mod emulator;
 mod openai;
 mod process;
 mod stack;

@@ -347,8 +347,8 @@ fn read_length(
     if prompt >= context {
         let counted = context + 1;
         let message = format!(
-            "{limit} your prompt contains at least {counted} input tokens, even without any \
-             output tokens. Please reduce the length of the input prompt."
+            "{limit} your prompt contains at least {counted} input tokens, which exceeds this \
+             limit even without any output tokens. Please reduce the length of the input prompt."
         );
         return Err(Refused::bad("input_tokens", &message, Some(&counted)));
     }

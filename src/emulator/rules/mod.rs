@@ -42,7 +42,7 @@ pub struct Rules {
     endpoints: BTreeMap<String, Endpoint>,
     /// What every name stands for, where none is listed.
     any: Endpoint,
-    rules: Vec<Rule>,
+    list: Vec<Rule>,
 }
 
 /// Reads a rules file: for the command line's `check`.
@@ -76,7 +76,7 @@ impl Rules {
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let (mut rules, builtin) = Self::read(text)?;
         if builtin {
-            rules.rules.extend(Self::builtin().rules);
+            rules.list.extend(Self::builtin().list);
         }
         Ok(rules)
     }
@@ -116,7 +116,7 @@ impl Rules {
             rule.check(text)?;
         }
         let any = Endpoint::default();
-        Ok((Self { endpoints, any, rules: file.rules }, file.builtin))
+        Ok((Self { endpoints, any, list: file.rules }, file.builtin))
     }
 
     /// The endpoint of this name: those of the file, or any if the file names none.
@@ -128,7 +128,7 @@ impl Rules {
     }
 
     pub(super) fn rules(&self) -> &[Rule] {
-        &self.rules
+        &self.list
     }
 }
 
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_builtin_rules_and_the_example_are_right() {
-        assert!(Rules::read(include_str!("../builtin.toml")).unwrap().0.rules.len() >= 5);
+        assert!(Rules::read(include_str!("../builtin.toml")).unwrap().0.list.len() >= 5);
         let example = include_str!("../../../examples/emulator-rules.toml");
         let rules = Rules::parse(example).unwrap();
         assert!(rules.endpoint("nobody").is_none() && !rules.endpoints.is_empty());
