@@ -143,8 +143,8 @@ def check_usage(usage):
         raise Invalid(f"the total is not the sum: {usage}")
 
 
-def check_error(status, headers, body):
-    """An error: status, type and body as the model has them."""
+def check_error(status, headers, body, operation=None):
+    """An error: status, type and body as the model has them, and one of the operation's own."""
     check_head(headers)
     if headers.get("Content-Type") != "application/json":
         raise Invalid(f"Content-Type: {headers.get('Content-Type')}")
@@ -158,6 +158,9 @@ def check_error(status, headers, body):
         expected = (FRONT_END[name],)
     else:
         shape = MODEL.shape_for(name)
+        errors = MODEL.operation_model(operation).error_shapes if operation else [shape]
+        if name not in [error.name for error in errors]:
+            raise Invalid(f"{operation} never answers {name}")
         expected = (shape.metadata["error"]["httpStatusCode"],)
         if name == "ValidationException":
             expected += (413,)  # a body that is too large
@@ -304,7 +307,7 @@ class Checks:
     def _answer(self, operation_model, response_dict, **_):
         headers, status = response_dict["headers"], response_dict["status_code"]
         if status >= 300:
-            check_error(status, headers, response_dict["body"])
+            check_error(status, headers, response_dict["body"], operation_model.name)
         elif operation_model.has_event_stream_output:
             response_dict["body"] = Recorder(response_dict["body"])
             self.streams.append((operation_model.name, headers, response_dict["body"]))

@@ -90,6 +90,13 @@ def test_another_error_is_refused(status, kind, body):
         servicemodel.check_error(status, HEAD | {"x-amzn-ErrorType": kind}, body)
 
 
+def test_an_error_of_another_operation_is_refused():
+    arguments = (424, HEAD | {"x-amzn-ErrorType": "ModelStreamErrorException"}, '{"message":"a"}')
+    servicemodel.check_error(*arguments, "InvokeModelWithResponseStream")
+    with pytest.raises(servicemodel.Invalid):
+        servicemodel.check_error(*arguments, "Converse")
+
+
 def frame(event, payload, kind="event", order=("type", "content", "message")):
     headers = b""
     values = {
