@@ -75,6 +75,7 @@ impl Relay {
         let reply = sent.map_err(|failure| refused(target, failure))?;
         Ok(Answer {
             body: Some(reply.body),
+            whole: want == Want::Whole,
             room: if want == Want::Whole { self.max_answer } else { u64::MAX },
             decoder: target.container.decoder(ask, mode, self.clock.fork()),
             endpoint: Arc::clone(&target.endpoint),
@@ -133,6 +134,8 @@ fn too_long() -> Error {
 pub struct Answer {
     /// `None` once it has ended.
     body: Option<BoxStream<'static, Result<bytes::Bytes>>>,
+    /// Whether the caller is shown all of it at once.
+    whole: bool,
     /// How many bytes it may still take; a caller who reads events holds none of them up.
     room: u64,
     decoder: Box<dyn Decoder>,
@@ -199,13 +202,19 @@ impl Answer {
         }
     }
 
+    /// The failure as the caller's operation knows it: an answer at once has no stream that could
+    /// fail, whatever carried it to us.
     fn failed(&mut self, error: Error) -> Error {
         self.body = None;
-        if error.code() == Code::ModelError && error.from_upstream().resource.is_none() {
-            let resource = Some(self.endpoint.to_string());
-            let upstream = Upstream { resource, ..error.from_upstream().clone() };
-            return error.upstream(upstream);
+        let code = match error.code() {
+            Code::ModelStreamError if self.whole => Code::ModelError,
+            code => code,
+        };
+        if code != Code::ModelError || error.from_upstream().resource.is_some() {
+            return error.with_code(code);
         }
-        error
+        let resource = Some(self.endpoint.to_string());
+        let upstream = Upstream { resource, ..error.from_upstream().clone() };
+        error.with_code(code).upstream(upstream)
     }
 }

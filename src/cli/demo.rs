@@ -3,25 +3,16 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::output::{DIM, HEADING, failure, print, print_part};
 use super::{assemble, emulate, logging, serve};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::emulator::{self, Emulator, Rules};
+use crate::emulator::{self, Caller, Emulator, Rules};
 use crate::wire::frame;
 use crate::{Error, Result};
 
@@ -73,9 +64,9 @@ async fn demo(listen: SocketAddr, once: bool) -> Result<()> {
     servers.spawn(emulator.run(serve::asked_to_end()));
     servers.spawn(gateway.run(serve::asked_to_end()));
     print(format_args!("helan is listening on http://{address}\n"));
-    let caller = Caller::new(address);
-    caller.converse().await?;
-    caller.converse_stream().await?;
+    let caller = Caller::new(address, REGION, Credentials::from_keys(ACCESS_KEY, SECRET_KEY, None));
+    converse(&caller).await?;
+    converse_stream(&caller).await?;
     if once {
         servers.shutdown().await;
         return Ok(());
@@ -100,96 +91,24 @@ fn configuration(listen: SocketAddr, emulator: SocketAddr) -> Result<Config> {
         .map_err(|problems| Error::internal().because(config::Report(&problems).to_string()))
 }
 
-/// A caller as any SDK is one: it signs, posts, and reads the answer.
-struct Caller {
-    address: SocketAddr,
-    http: Client<HttpConnector, Full<bytes::Bytes>>,
+async fn converse(caller: &Caller) -> Result<()> {
+    let question = "Where is Ningxia?";
+    print(format_args!("{HEADING}Converse{HEADING:#} {MODEL} {DIM}{question}{DIM:#}"));
+    let answer: Value = serde_json::from_slice(&caller.converse(MODEL, question).await?)
+        .map_err(|error| Error::internal().because(error))?;
+    for block in answer["output"]["message"]["content"].as_array().into_iter().flatten() {
+        if let Some(text) = block["text"].as_str() {
+            print(text.trim());
+        }
+    }
+    print(usage(&answer));
+    Ok(())
 }
 
-impl Caller {
-    fn new(address: SocketAddr) -> Self {
-        Self { address, http: Client::builder(TokioExecutor::new()).build_http() }
-    }
-
-    async fn converse(&self) -> Result<()> {
-        let question = "Where is Ningxia?";
-        print(format_args!("{HEADING}Converse{HEADING:#} {MODEL} {DIM}{question}{DIM:#}"));
-        let answer = self.post(MODEL, "converse", question).await?;
-        let body = answer.collect().await.map_err(|error| Error::internal().because(error))?;
-        let answer: Value = serde_json::from_slice(&body.to_bytes())
-            .map_err(|error| Error::internal().because(error))?;
-        for block in answer["output"]["message"]["content"].as_array().into_iter().flatten() {
-            if let Some(text) = block["text"].as_str() {
-                print(text.trim());
-            }
-        }
-        print(usage(&answer));
-        Ok(())
-    }
-
-    async fn converse_stream(&self) -> Result<()> {
-        let question = "贺兰山在哪里？";
-        print(format_args!(
-            "{HEADING}ConverseStream{HEADING:#} {STREAM_MODEL} {DIM}{question}{DIM:#}"
-        ));
-        let mut answer = self.post(STREAM_MODEL, "converse-stream", question).await?;
-        let mut frames = frame::Decoder::new(frame::MAX_FRAME);
-        while let Some(part) = answer.frame().await {
-            let part = part.map_err(|error| Error::internal().because(error))?;
-            frames.push(part.data_ref().map_or(&[], |data| data.as_ref()));
-            for event in frames.by_ref() {
-                show(&event?)?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn post(&self, model: &str, operation: &str, question: &str) -> Result<Incoming> {
-        let body = json!({ "messages": [{ "role": "user", "content": [{ "text": question }] }] });
-        let path = format!("/model/{}/{operation}", model.replace(':', "%3A"));
-        let request = self.signed(&path, &body.to_string())?;
-        let response =
-            self.http.request(request).await.map_err(|error| Error::internal().because(error))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response.into_body());
-        }
-        let body = response.into_body().collect().await;
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let text = String::from_utf8_lossy(&body).into_owned();
-        Err(Error::internal().because(format!("the gateway answered {status}: {text}")))
-    }
-
-    fn signed(&self, path: &str, body: &str) -> Result<Request<Full<bytes::Bytes>>> {
-        let failed = |error: &dyn std::fmt::Display| Error::internal().because(error.to_string());
-        let uri = format!("http://{}{path}", self.address);
-        let identity = Credentials::from_keys(ACCESS_KEY, SECRET_KEY, None).into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(REGION)
-            .name("bedrock")
-            .time(SystemTime::from(Clock::system().now()))
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| failed(&error))?
-            .into();
-        let headers = [("content-type", "application/json")];
-        let signable = SignableRequest::new(
-            "POST",
-            &uri,
-            headers.into_iter(),
-            SignableBody::Bytes(body.as_bytes()),
-        )
-        .map_err(|error| failed(&error))?;
-        let (instructions, _) =
-            sign(signable, &parameters).map_err(|error| failed(&error))?.into_parts();
-        let mut request = Request::post(&uri)
-            .header("content-type", "application/json")
-            .body(Full::new(bytes::Bytes::from(body.to_owned())))
-            .map_err(|error| failed(&error))?;
-        instructions.apply_to_request_http1x(&mut request);
-        Ok(request)
-    }
+async fn converse_stream(caller: &Caller) -> Result<()> {
+    let question = "贺兰山在哪里？";
+    print(format_args!("{HEADING}ConverseStream{HEADING:#} {STREAM_MODEL} {DIM}{question}{DIM:#}"));
+    caller.converse_stream(STREAM_MODEL, question, show).await
 }
 
 /// One event as a reader wants it: reasoning dimmed, then text, then what it took.

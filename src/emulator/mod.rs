@@ -11,6 +11,7 @@
 //! /_emulator/requests`, the last 100 requests with what a container would see of them. `DELETE`
 //! on either of the last two forgets all of it.
 
+mod caller;
 mod counters;
 mod faults;
 mod invoke;
@@ -32,6 +33,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+pub use caller::Caller;
 pub use rules::{Rules, RulesError, parse};
 
 use self::server::Service;

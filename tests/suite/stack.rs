@@ -133,14 +133,14 @@ async fn next(body: &mut Body, frames: &mut frame::Decoder) -> Option<(String, s
     }
 }
 
-fn chunk(text: &str) -> Result<Bytes> {
-    Ok(Bytes::from(format!(
+fn chunk(text: &str) -> Bytes {
+    Bytes::from(format!(
         "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n"
-    )))
+    ))
 }
 
-fn last() -> Result<Bytes> {
-    Ok(Bytes::from_static(b"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\ndata: [DONE]\n\n"))
+fn last() -> Bytes {
+    Bytes::from_static(b"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\ndata: [DONE]\n\n")
 }
 
 #[tokio::test]
@@ -151,11 +151,11 @@ async fn message_start_leaves_before_a_token_and_each_event_when_it_comes() {
     let mut frames = frame::Decoder::new(frame::MAX_FRAME);
     assert_eq!(next(&mut body, &mut frames).await.expect("a frame").0, "messageStart");
 
-    upstream.send(chunk("Ni")).await.unwrap();
+    upstream.send(Ok(chunk("Ni"))).await.unwrap();
     let (name, payload) = next(&mut body, &mut frames).await.expect("a frame");
     assert_eq!((name.as_str(), &payload["delta"]["text"]), ("contentBlockDelta", &"Ni".into()));
 
-    upstream.send(last()).await.unwrap();
+    upstream.send(Ok(last())).await.unwrap();
     drop(upstream);
     let mut names = vec![];
     while let Some((name, _)) = next(&mut body, &mut frames).await {
@@ -172,7 +172,7 @@ async fn a_failure_after_the_head_is_an_exception_frame() {
     let rig = rig();
     let upstream = rig.upstream.script();
     let mut body = rig.post("converse-stream", ASK).await.into_body();
-    upstream.send(chunk("Ni")).await.unwrap();
+    upstream.send(Ok(chunk("Ni"))).await.unwrap();
     upstream.send(Err(Error::new(Code::ModelTimeout, "too slow"))).await.unwrap();
     let mut frames = frame::Decoder::new(frame::MAX_FRAME);
     let mut seen = vec![];
@@ -192,7 +192,7 @@ async fn a_stream_that_ends_early_is_never_a_short_answer() {
     for operation in ["converse-stream", "converse"] {
         let rig = rig();
         let upstream = rig.upstream.script();
-        upstream.send(chunk("Ni")).await.unwrap();
+        upstream.send(Ok(chunk("Ni"))).await.unwrap();
         drop(upstream);
         let response = rig.post(operation, ASK).await;
         if operation == "converse" {
@@ -262,7 +262,7 @@ async fn a_caller_who_does_not_read_holds_the_upstream_back() {
     let rig = rig();
     let upstream = rig.upstream.script();
     for _ in 0..60 {
-        upstream.send(chunk("word ")).await.unwrap();
+        upstream.send(Ok(chunk("word "))).await.unwrap();
     }
     let mut body = rig.post("converse-stream", ASK).await.into_body();
     assert_eq!(rig.upstream.taken.load(Ordering::SeqCst), 0);
@@ -376,7 +376,7 @@ async fn a_panic_is_an_error_before_the_head_and_a_frame_after_it() {
 
     let rig = rig_with(Arc::new(Broken { encode: false }), 8, 64 * 1024);
     let upstream = rig.upstream.script();
-    upstream.send(chunk("Ni")).await.unwrap();
+    upstream.send(Ok(chunk("Ni"))).await.unwrap();
     let body = rig.post("converse-stream", ASK).await.into_body();
     let mut frames = frame::Decoder::new(frame::MAX_FRAME);
     let names: Vec<_> =

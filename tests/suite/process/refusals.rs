@@ -68,8 +68,8 @@ async fn callers_who_are_not_known() {
         "The request signature we calculated does not match",
     );
 
-    let malformed =
-        unsigned.replace("\r\n\r\n", "\r\nAuthorization: AWS4-HMAC-SHA256 nonsense\r\n\r\n");
+    let malformed = unsigned
+        .replace("\r\n\r\n", "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=nonsense\r\n\r\n");
     let answer = send(at, &[malformed.as_bytes(), body]).await;
     refused(&answer, 400, "IncompleteSignatureException", "Authorization header requires");
 
@@ -132,7 +132,7 @@ async fn what_is_not_built_is_refused_by_its_name() {
             &answer,
             400,
             "ValidationException",
-            &format!("{feature} is not supported by this gateway yet.").trim_start(),
+            format!("{feature} is not supported by this gateway yet.").trim_start(),
         );
     }
     for member in [

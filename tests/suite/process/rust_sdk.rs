@@ -56,7 +56,7 @@ fn user(text: &str) -> Message {
     message(ConversationRole::User, vec![ContentBlock::Text(text.to_owned())])
 }
 
-fn tools() -> ToolConfiguration {
+fn tools(choice: Option<ToolChoice>) -> ToolConfiguration {
     let schema = Document::Object([("type".to_owned(), Document::from("object"))].into());
     let tool = |name: &str| {
         let spec = ToolSpecification::builder().name(name).description("a tool");
@@ -65,9 +65,13 @@ fn tools() -> ToolConfiguration {
     ToolConfiguration::builder()
         .tools(tool("get_weather"))
         .tools(tool("get_time"))
-        .tool_choice(ToolChoice::Any(AnyToolChoice::builder().build()))
+        .set_tool_choice(choice)
         .build()
         .unwrap()
+}
+
+fn any() -> ToolChoice {
+    ToolChoice::Any(AnyToolChoice::builder().build())
 }
 
 #[tokio::test]
@@ -101,7 +105,8 @@ async fn tools_and_their_results() {
     let pair = pair(RULES, "");
     let client = client(&pair);
     let question = user("#weather");
-    let asked = client.converse().model_id("m").messages(question.clone()).tool_config(tools());
+    let asked =
+        client.converse().model_id("m").messages(question.clone()).tool_config(tools(Some(any())));
     let answer = asked.send().await.unwrap();
     assert_eq!(answer.stop_reason(), &StopReason::ToolUse);
     let turn = answer.output().unwrap().as_message().unwrap().clone();
@@ -125,7 +130,7 @@ async fn tools_and_their_results() {
         .converse()
         .model_id("m")
         .set_messages(Some(vec![question, turn, results]))
-        .tool_config(tools())
+        .tool_config(tools(None))
         .send()
         .await
         .unwrap();
@@ -183,8 +188,11 @@ async fn streams() {
     assert_eq!((reasoning.as_str(), text.as_str()), ("想一想", "宁夏在中国西北。🏔"));
     assert_eq!(order, ["start", "block", "block", "stop", "metadata"]);
 
-    let asked =
-        client.converse_stream().model_id("m").messages(user("#weather")).tool_config(tools());
+    let asked = client
+        .converse_stream()
+        .model_id("m")
+        .messages(user("#weather"))
+        .tool_config(tools(Some(any())));
     let mut stream = asked.send().await.unwrap().stream;
     let (mut names, mut inputs) = (vec![], vec![]);
     while let Some(event) = stream.recv().await.unwrap() {
