@@ -57,7 +57,7 @@ async fn demo(listen: SocketAddr, once: bool) -> Result<()> {
     let config = configuration(listen, emulator.local_addr())?;
     logging::start(&config.log);
     let credentials = Credentials::from_keys(ACCESS_KEY, SECRET_KEY, None);
-    let gateway = assemble(&config, Clock::system(), Some(credentials)).await?;
+    let gateway = assemble(config, Clock::system(), Some(credentials)).await?;
     let address = gateway.server.local_addr()?;
 
     let mut servers = JoinSet::new();
