@@ -63,7 +63,7 @@ impl Default for Settings {
             first_byte_timeout: Duration::from_mins(2),
             idle_timeout: Duration::from_mins(1),
             invoke_timeout: Duration::from_secs(70),
-            max_connections: 256,
+            max_connections: 1024,
             pool_idle: Duration::from_mins(1),
         }
     }
