@@ -12,14 +12,28 @@ use crate::{Error, Result};
 pub(super) fn read(call: &Call) -> Result<Ask> {
     let request = serde_json::from_slice::<Request>(&call.body)
         .map_err(|e| Error::validation(e.to_string()))?;
-    if request.guardrail_config.is_some() {
-        return Err(Error::not_supported("guardrailConfig"));
-    }
+    refuse_guardrails(call, &request)?;
     if request.prompt_variables.is_some() {
         return Err(Error::not_supported("promptVariables"));
     }
     request.validate()?;
     Ok(Ask::from(request))
+}
+
+/// A guardrail may be asked for by a member, by a header, or by a key of the model's own fields.
+/// Whoever asks for one must not be answered without it.
+fn refuse_guardrails(call: &Call, request: &Request) -> Result<()> {
+    let fields = request.additional_model_request_fields.as_ref();
+    let asked = if request.guardrail_config.is_some() {
+        "guardrailConfig"
+    } else if call.head.headers.contains_key("x-amzn-bedrock-guardrailidentifier") {
+        "X-Amzn-Bedrock-GuardrailIdentifier"
+    } else if fields.is_some_and(|fields| fields.get("amazon-bedrock-guardrailConfig").is_some()) {
+        "amazon-bedrock-guardrailConfig"
+    } else {
+        return Ok(());
+    };
+    Err(Error::not_supported(asked))
 }
 
 /// What the call's headers tell the endpoint: the names that SageMaker itself reads.

@@ -149,6 +149,17 @@ async fn what_is_not_built_is_refused_by_its_name() {
             &format!("{name} is not supported by this gateway yet."),
         );
     }
+    let fields = r#"{"additionalModelRequestFields":{"amazon-bedrock-guardrailConfig":{}},"#;
+    let answer = post(at, PATH, &ASK.replacen('{', fields, 1)).await;
+    let refusal = "amazon-bedrock-guardrailConfig is not supported by this gateway yet.";
+    refused(&answer, 400, "ValidationException", refusal);
+    let signed = head(at, "POST", PATH, ASK.as_bytes(), now());
+    let header = "\r\nX-Amzn-Bedrock-GuardrailIdentifier: abc\r\n\r\n";
+    let signed = signed.replace("\r\n\r\n", header);
+    let answer = send(at, &[signed.as_bytes(), ASK.as_bytes()]).await;
+    let refusal = "X-Amzn-Bedrock-GuardrailIdentifier is not supported by this gateway yet.";
+    refused(&answer, 400, "ValidationException", refusal);
+
     let answer = post(at, "/openai/v1/chat/completions", "{}").await;
     assert_eq!(answer.status, 400);
     let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
