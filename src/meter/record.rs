@@ -177,9 +177,18 @@ impl Record {
     }
 
     /// Why the call failed. The error's own words and those of its sources go to the log; they
-    /// never hold a body.
+    /// never hold a body. What a container said may repeat the prompt, so that of an error which
+    /// quotes it only the size is logged.
     pub fn failed(&self, error: &Error) {
-        let mut reason = error.message().to_owned();
+        let upstream = error.from_upstream();
+        let said = upstream.message.as_deref().unwrap_or_default();
+        let mut reason = if !said.is_empty() && error.message().contains(said) {
+            let status = upstream.status.map(|status| format!(" (status {status})"));
+            let status = status.unwrap_or_default();
+            format!("The container's error{status}, {} bytes of its own words", said.len())
+        } else {
+            error.message().to_owned()
+        };
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
             reason.push_str(": ");

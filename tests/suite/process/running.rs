@@ -1,6 +1,5 @@
 //! What the operator sees: metrics, health, the drain, TLS, and mistakes at the start.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
