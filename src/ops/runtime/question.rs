@@ -10,8 +10,7 @@ use crate::{Error, Result};
 
 /// Reads and validates the body; refuses by name what is not built yet.
 pub(super) fn read(call: &Call) -> Result<Ask> {
-    let request = serde_json::from_slice::<Request>(&call.body)
-        .map_err(|e| Error::validation(e.to_string()))?;
+    let request = Request::parse(&call.body)?;
     refuse_guardrails(call, &request)?;
     if request.prompt_variables.is_some() {
         return Err(Error::not_supported("promptVariables"));
