@@ -13,38 +13,39 @@ use aws_sdk_sagemakerruntime::operation::invoke_endpoint_with_response_stream::I
 use aws_sdk_sagemakerruntime::types::error::{ModelError, ResponseStreamError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::event_stream::RawMessage;
+use aws_smithy_types::str_bytes::StrBytes;
 
 use super::super::Failure;
 use crate::error::Upstream;
 use crate::{Code, Error};
 
-pub(super) fn invoke(error: SdkError<InvokeEndpointError, HttpResponse>, size: usize) -> Failure {
+pub(super) fn invoke(error: &SdkError<InvokeEndpointError, HttpResponse>, size: usize) -> Failure {
     let model = match error.as_service_error() {
-        Some(InvokeEndpointError::ModelError(model)) => Some(model.clone()),
+        Some(InvokeEndpointError::ModelError(model)) => Some(model),
         _ => None,
     };
     call(error, model, size)
 }
 
 pub(super) fn stream(
-    error: SdkError<InvokeEndpointWithResponseStreamError, HttpResponse>,
+    error: &SdkError<InvokeEndpointWithResponseStreamError, HttpResponse>,
     size: usize,
 ) -> Failure {
     let model = match error.as_service_error() {
-        Some(InvokeEndpointWithResponseStreamError::ModelError(model)) => Some(model.clone()),
+        Some(InvokeEndpointWithResponseStreamError::ModelError(model)) => Some(model),
         _ => None,
     };
     call(error, model, size)
 }
 
-fn call<E>(error: SdkError<E, HttpResponse>, model: Option<ModelError>, size: usize) -> Failure
+fn call<E>(error: &SdkError<E, HttpResponse>, model: Option<&ModelError>, size: usize) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     if let Some(model) = model {
-        return container(&model, &error);
+        return container(model, error);
     }
-    let refused = match &error {
+    let refused = match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             by_code(service.err().code(), service.err().message(), status, size)
@@ -68,7 +69,7 @@ where
             "The gateway could not call the model's endpoint. Its log says why.",
         ),
     };
-    Failure::Other(refused.because(for_log(&error)))
+    Failure::Other(refused.because(for_log(error)))
 }
 
 /// Code, status and request id of SageMaker's answer, or why there was none.
@@ -206,9 +207,9 @@ fn too_large(size: usize) -> Error {
 }
 
 /// An error after the head: an exception frame, or a connection that broke.
-pub(super) fn part(error: SdkError<ResponseStreamError, RawMessage>) -> Error {
-    let SdkError::ServiceError(service) = &error else {
-        return broken().because(chain(&error));
+pub(super) fn part(error: &SdkError<ResponseStreamError, RawMessage>) -> Error {
+    let SdkError::ServiceError(service) = error else {
+        return broken().because(chain(error));
     };
     let (said, reason) = match service.err() {
         ResponseStreamError::ModelStreamError(model) => (model.message(), model.error_code()),
@@ -243,5 +244,5 @@ fn broken() -> Error {
 fn exception_name(raw: &RawMessage) -> Option<&str> {
     let RawMessage::Decoded(message) = raw else { return None };
     let name = message.headers().iter().find(|header| header.name().as_str() == ":exception-type");
-    name?.value().as_string().ok().map(|name| name.as_str())
+    name?.value().as_string().ok().map(StrBytes::as_str)
 }

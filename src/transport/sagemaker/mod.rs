@@ -197,7 +197,7 @@ impl Transport for SageMaker {
             let answer = timeout(self.invoke_timeout, call)
                 .await
                 .map_err(|_| too_slow("answer"))?
-                .map_err(|error| failure::invoke(error, size))?;
+                .map_err(|error| failure::invoke(&error, size))?;
             let body = answer.body.map(Blob::into_inner).unwrap_or_default();
             Ok(Reply::whole(answer.content_type, Bytes::from(body)))
         })
@@ -227,7 +227,7 @@ impl Transport for SageMaker {
             let answer = timeout(self.first_byte_timeout, call)
                 .await
                 .map_err(|_| too_slow("begin to answer"))?
-                .map_err(|error| failure::stream(error, size))?;
+                .map_err(|error| failure::stream(&error, size))?;
             Ok(Reply {
                 content_type: answer.content_type,
                 body: parts(answer.body, self.idle_timeout),
@@ -270,7 +270,7 @@ fn parts(
                 // An event that a newer service may add is no part of the container's answer.
                 Ok(Some(_)) => {}
                 Ok(None) => return None,
-                Err(error) => return Some((Err(failure::part(error)), None)),
+                Err(error) => return Some((Err(failure::part(&error)), None)),
             }
         }
     }))

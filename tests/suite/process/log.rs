@@ -21,7 +21,7 @@ fn rules() -> String {
 }
 
 /// The lines of the calls, once there are as many.
-async fn calls(process: &Process, count: usize) -> Vec<serde_json::Value> {
+pub(super) async fn calls(process: &Process, count: usize) -> Vec<serde_json::Value> {
     for _ in 0..500 {
         let log = process.log();
         let lines = log.lines().filter(|line| line.starts_with('{'));
@@ -68,6 +68,29 @@ async fn it_never_carries_what_was_said() {
     for secret in [MARK, SECRET, "Signature=", "AWS4-HMAC"] {
         let lines: Vec<_> = log.lines().filter(|line| line.contains(secret)).collect();
         assert!(lines.is_empty(), "{secret} is in {lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn what_broke_on_the_way_is_told_apart() {
+    let rules = "[[rules]]\nwhen.text = \"platform\"\nanswer.text = \"a b c\"\nfault.internal_stream_failure = { after = 2 }\n\
+                 [[rules]]\nwhen.text = \"cable\"\nanswer.text = \"a b c\"\nfault.cut = { after = 2 }\n";
+    let pair = pair(rules, "[models.invoked]\nendpoint = \"e\"\nunary = \"invoke\"\n");
+    let at = pair.gateway.address;
+    let ask = |text| ASK.replace("hi", text);
+    let stream = "/model/m/converse-stream";
+    for (path, text, status, code) in [
+        (stream, "platform", 200, "internalServerException"),
+        (stream, "cable", 200, "modelStreamErrorException"),
+        (PATH, "platform", 500, "InternalServerException"),
+        (PATH, "cable", 424, "ModelErrorException"),
+        // Closed before a head: the endpoint could not be reached.
+        ("/model/invoked/converse", "cable", 503, "ServiceUnavailableException"),
+    ] {
+        let answer = post(at, path, &ask(text)).await;
+        assert_eq!(answer.status, status, "{path} {text}: {answer:?}");
+        let body = String::from_utf8_lossy(&answer.body);
+        assert!(answer.head.contains(code) || body.contains(code), "{path} {text}: {answer:?}");
     }
 }
 
