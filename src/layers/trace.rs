@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Response;
 use http::header::{HeaderName, HeaderValue};
+use http::{Method, Response};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::{Answering, Arrived, Inbound};
@@ -62,6 +62,8 @@ where
         if let Some(attempt) = request.headers().get("amz-sdk-request") {
             record.attempt(attempt.to_str().unwrap_or_default());
         }
+        // The connection takes no byte of an answer to HEAD, and drops it: that is its end.
+        let bodiless = request.method() == Method::HEAD;
         Box::pin(async move {
             let arrived = Arrived { record: Arc::clone(&record), peer, request };
             let Ok(mut response) = inner.oneshot(arrived).await;
@@ -69,7 +71,9 @@ where
             if let Ok(id) = HeaderValue::from_str(record.id()) {
                 response.headers_mut().insert(REQUEST_ID, id);
             }
-            Ok(response.map(|body| body.on_end(move |end| record.close(end == End::Abandoned))))
+            Ok(response.map(|body| {
+                body.on_end(move |end| record.close(end == End::Abandoned && !bodiless))
+            }))
         })
     }
 }

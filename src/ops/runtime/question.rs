@@ -1,6 +1,7 @@
 //! What `Converse` and `ConverseStream` have in common: the request, up to the question.
 
 use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 
 use crate::catalog::Target;
 use crate::converse::{Ask, Request};
@@ -10,6 +11,7 @@ use crate::{Error, Result};
 
 /// Reads and validates the body; refuses by name what is not built yet.
 pub(super) fn read(call: &Call) -> Result<Ask> {
+    refuse_compressed(&call.head.headers)?;
     let request = Request::parse(&call.body)?;
     refuse_guardrails(call, &request)?;
     if request.prompt_variables.is_some() {
@@ -17,6 +19,16 @@ pub(super) fn read(call: &Call) -> Result<Ask> {
     }
     request.validate()?;
     Ok(Ask::from(request))
+}
+
+/// No SDK compresses the body of these operations; who does is told so, and not that it is no JSON.
+fn refuse_compressed(headers: &HeaderMap) -> Result<()> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Error::not_supported("Content-Encoding"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A guardrail may be asked for by a member, by a header, or by a key of the model's own fields.
