@@ -7,4 +7,5 @@ mod converse;
 mod emulator;
 mod openai;
 mod process;
+mod server;
 mod stack;

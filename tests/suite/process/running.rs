@@ -56,6 +56,29 @@ async fn a_stream_ends_in_peace_when_the_gateway_is_asked_to_end() {
 }
 
 #[tokio::test]
+async fn a_call_that_outlives_the_drain_is_cut_by_us_and_said_so() {
+    let rules =
+        "[[rules]]\nanswer.text = \"one two three\"\nfault.stall = { after = 2, ms = 3600000 }\n";
+    let mut pair = pair(rules, "[limits]\ndrain = \"1s\"\n[log]\nformat = \"json\"\n");
+    let at = pair.gateway.address;
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let head = head(at, "POST", "/model/m/converse-stream", ASK.as_bytes(), now());
+    stream.write_all(&[head.as_bytes(), ASK.as_bytes()].concat()).await.unwrap();
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+
+    pair.gateway.signal("-TERM");
+    let admin = pair.gateway.admin.unwrap();
+    let ready = b"GET /ready HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    while send(admin, &[ready]).await.status != 503 {}
+    stream.read_to_end(&mut answer).await.unwrap_or_default();
+    assert!(pair.gateway.child.wait().unwrap().success());
+    let calls = log::calls(&pair.gateway, 1).await;
+    assert_eq!(calls[0]["ended"], "cut");
+}
+
+#[tokio::test]
 async fn a_caller_who_leaves_cancels_the_upstream_call() {
     let rules =
         "[[rules]]\nanswer.text = \"one two three\"\nfault.stall = { after = 2, ms = 3600000 }\n";
