@@ -60,8 +60,14 @@ pub async fn assemble(
     };
     refuse_loops(&config, &server).await?;
     let clients = Clients::connect(settings(&config.sagemaker), credentials).await?;
-    if let Some(region) = clients.region() {
-        config.assume_region(&region);
+    match clients.region() {
+        Some(region) => config.assume_region(&region),
+        None if config.models.iter().any(|model| model.target.region.is_none()) => {
+            return Err(Error::internal().because(
+                "no region: write `region` under [sagemaker], or set AWS_REGION; no call to SageMaker could be signed without it",
+            ));
+        }
+        None => {}
     }
     let catalog = Catalog::new(&config, move |target| Ok(connect(&clients, target)))?;
     let parts = stack::Parts {

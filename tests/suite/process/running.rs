@@ -170,6 +170,17 @@ fn an_upstream_that_is_the_gateway_itself_is_refused() {
 }
 
 #[test]
+fn without_a_region_nothing_is_served() {
+    let files = tempfile::tempdir().unwrap();
+    let config = files.path().join("helan.toml");
+    let text = "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"off\"\n[auth]\nmode = \"none\"\n[models.m]\nendpoint = \"e\"\n";
+    std::fs::write(&config, text).unwrap();
+    let arguments = ["serve", "--config", config.to_str().unwrap()];
+    let Err(output) = Process::try_start(&arguments) else { panic!("it started") };
+    assert!(output.contains("AWS_REGION"), "{output}");
+}
+
+#[test]
 fn mistakes_are_told_with_their_place() {
     let files = tempfile::tempdir().unwrap();
     let config = files.path().join("helan.toml");
