@@ -6,6 +6,7 @@ mod demo;
 mod emulate;
 mod logging;
 mod output;
+mod render;
 mod serve;
 
 use std::ffi::OsString;
@@ -47,6 +48,8 @@ enum Command {
     Check(Configured),
     /// Serve a local SageMaker Runtime in front of a scripted model or a container
     Emulate(Emulate),
+    /// Render chat templates, as the model's own library would
+    Render(Render),
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -69,6 +72,16 @@ struct Demo {
     /// End after the first answers instead of serving on
     #[arg(long)]
     once: bool,
+}
+
+const JSONL: &str = "Answer requests on standard input, one JSON object a line: id, template_file, \
+messages, tools, add_generation_prompt, kwargs, now. Each is answered with id, ok, and text or error";
+
+#[derive(Debug, Args)]
+struct Render {
+    /// Answer requests on standard input, one JSON object a line
+    #[arg(long, required = true, long_help = JSONL)]
+    jsonl: bool,
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +121,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => in_runtime(serve::run(arguments.config)),
         Command::Demo(arguments) => in_runtime(demo::run(arguments.listen, arguments.once)),
         Command::Check(arguments) => check::run(arguments.config.as_deref()),
+        Command::Render(_) => render::run(),
         Command::Emulate(arguments) => in_runtime(emulate::run(arguments)),
         Command::Completions { shell } => {
             let mut script = vec![];
