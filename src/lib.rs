@@ -15,6 +15,7 @@ pub mod ops;
 pub mod relay;
 pub mod server;
 pub mod stack;
+pub mod template;
 pub mod transport;
 pub mod wire;
 
