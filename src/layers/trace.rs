@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{Method, Response};
 use tower::{Layer, Service, ServiceExt as _};
 
@@ -62,7 +62,8 @@ where
         if let Some(attempt) = request.headers().get("amz-sdk-request") {
             record.attempt(attempt.to_str().unwrap_or_default());
         }
-        // The connection takes no byte of an answer to HEAD, and drops it: that is its end.
+        // Over HTTP/2 the connection would send the body of an answer to HEAD, which breaks the
+        // stream; over HTTP/1.1 it would drop it unread.
         let bodiless = request.method() == Method::HEAD;
         Box::pin(async move {
             let arrived = Arrived { record: Arc::clone(&record), peer, request };
@@ -71,9 +72,18 @@ where
             if let Ok(id) = HeaderValue::from_str(record.id()) {
                 response.headers_mut().insert(REQUEST_ID, id);
             }
-            Ok(response.map(|body| {
-                body.on_end(move |end| record.close(end == End::Abandoned && !bodiless))
-            }))
+            if bodiless {
+                response = without_body(response);
+            }
+            Ok(response.map(|body| body.on_end(move |end| record.close(end == End::Abandoned))))
         })
     }
+}
+
+/// The head alone, which tells how long the body would have been.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = http_body::Body::size_hint(response.body()).exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response.map(|_| Body::full(""))
 }

@@ -12,7 +12,7 @@ use helan::meter::{Meter, Metrics};
 use helan::server::{Admin, Options, Server};
 use helan::stack;
 use http::Request;
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -51,13 +51,23 @@ async fn http2_without_requests_gives_its_place_back() {
     let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut client, mut connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
-    let ping = Request::get(format!("http://{address}/ping")).body(Empty::<Bytes>::new()).unwrap();
-    let answer = tokio::select! {
-        answer = client.send_request(ping) => answer.unwrap(),
-        ended = &mut connection => panic!("{ended:?}"),
-    };
-    assert_eq!(answer.status(), 200);
-    drop(answer);
+    for (method, length) in [("HEAD", 0), ("GET", 20)] {
+        let ping = Request::builder().method(method).uri(format!("http://{address}/ping"));
+        let asking = async {
+            let ping = ping.body(Empty::<Bytes>::new()).unwrap();
+            let answer = client.send_request(ping).await.unwrap();
+            assert_eq!(
+                (answer.status().as_u16(), answer.headers()["content-length"].to_str().unwrap()),
+                (200, "20")
+            );
+            answer.into_body().collect().await.unwrap().to_bytes()
+        };
+        let body = tokio::select! {
+            body = asking => body,
+            ended = &mut connection => panic!("{ended:?}"),
+        };
+        assert_eq!(body.len(), length, "{method}");
+    }
     // The client stays, and asks for nothing more.
     let ended = timeout(IN_VAIN, connection).await.expect("the server ends it");
     assert!(ended.is_ok() || client.is_closed());
