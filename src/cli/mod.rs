@@ -6,10 +6,10 @@ mod demo;
 mod emulate;
 mod logging;
 mod output;
-mod render;
 mod serve;
 
 use std::ffi::OsString;
+use std::io::{self, StdinLock, StdoutLock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,6 +19,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use assemble::{Assembled, assemble};
+
+use crate::{parse, template};
 
 /// A Bedrock-compatible API gateway in front of SageMaker endpoints.
 ///
@@ -49,7 +51,9 @@ enum Command {
     /// Serve a local SageMaker Runtime in front of a scripted model or a container
     Emulate(Emulate),
     /// Render chat templates, as the model's own library would
-    Render(Render),
+    Render(Lines),
+    /// Parse what models generate: reasoning, tool calls, text
+    Parse(Lines),
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -74,13 +78,10 @@ struct Demo {
     once: bool,
 }
 
-const JSONL: &str = "Answer requests on standard input, one JSON object a line: id, template_file, \
-messages, tools, add_generation_prompt, kwargs, now. Each is answered with id, ok, and text or error";
-
 #[derive(Debug, Args)]
-struct Render {
+struct Lines {
     /// Answer requests on standard input, one JSON object a line
-    #[arg(long, required = true, long_help = JSONL)]
+    #[arg(long, required = true)]
     jsonl: bool,
 }
 
@@ -121,13 +122,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => in_runtime(serve::run(arguments.config)),
         Command::Demo(arguments) => in_runtime(demo::run(arguments.listen, arguments.once)),
         Command::Check(arguments) => check::run(arguments.config.as_deref()),
-        Command::Render(_) => render::run(),
+        Command::Render(_) => lines(template::jsonl),
+        Command::Parse(_) => lines(parse::jsonl),
         Command::Emulate(arguments) => in_runtime(emulate::run(arguments)),
         Command::Completions { shell } => {
             let mut script = vec![];
             clap_complete::generate(shell, &mut Cli::command(), "helan", &mut script);
             output::print(String::from_utf8_lossy(&script).trim_end());
             ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Answers the lines on standard input.
+fn lines(answer: fn(StdinLock<'static>, StdoutLock<'static>) -> io::Result<()>) -> ExitCode {
+    match answer(io::stdin().lock(), io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(format_args!("cannot go on: {error}"));
+            ExitCode::FAILURE
         }
     }
 }

@@ -47,24 +47,20 @@ fn refuse_guardrails(call: &Call, request: &Request) -> Result<()> {
     Err(Error::not_supported(asked))
 }
 
-/// What the call's headers tell the endpoint: the names that SageMaker itself reads.
+/// What the call's headers tell the endpoint: the names that SageMaker itself reads, as far as the
+/// configuration lets callers use them.
 pub(super) fn hints(call: &Call, target: &Target) -> Hints {
-    let header = |name: &str| text(&call.head.headers, name);
+    let header = |name: &str, allowed: bool| {
+        let value = call.head.headers.get(name).filter(|_| allowed)?.to_str().ok()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
     Hints {
         inference_id: Some(call.record.id().to_owned()),
-        session_id: target
-            .forward_session_id
-            .then(|| header("x-amzn-sagemaker-session-id"))
-            .flatten(),
-        custom_attributes: target
-            .forward_custom_attributes
-            .then(|| header("x-amzn-sagemaker-custom-attributes"))
-            .flatten(),
-        prefix_aware_id: header("x-amzn-sagemaker-prefix-aware-id"),
-        target_variant: header("x-amzn-sagemaker-target-variant"),
+        session_id: header("x-amzn-sagemaker-session-id", target.forward_session_id),
+        custom_attributes: header(
+            "x-amzn-sagemaker-custom-attributes",
+            target.forward_custom_attributes,
+        ),
+        prefix_aware_id: header("x-amzn-sagemaker-prefix-aware-id", target.prefix_aware),
     }
-}
-
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    Some(headers.get(name)?.to_str().ok()?.to_owned()).filter(|value| !value.is_empty())
 }

@@ -187,7 +187,7 @@ impl Transport for SageMaker {
                 .content_type(payload.content_type)
                 .accept(payload.accept)
                 .set_inference_component_name(self.address.inference_component.clone())
-                .set_target_variant(self.variant(hints))
+                .set_target_variant(self.address.target_variant.clone())
                 .set_inference_id(hints.inference_id.clone())
                 .set_session_id(hints.session_id.clone())
                 .set_custom_attributes(hints.custom_attributes.clone())
@@ -217,7 +217,7 @@ impl Transport for SageMaker {
                 .content_type(payload.content_type)
                 .accept(payload.accept)
                 .set_inference_component_name(self.address.inference_component.clone())
-                .set_target_variant(self.variant(hints))
+                .set_target_variant(self.address.target_variant.clone())
                 .set_inference_id(hints.inference_id.clone())
                 .set_session_id(hints.session_id.clone())
                 .set_custom_attributes(hints.custom_attributes.clone())
@@ -233,12 +233,6 @@ impl Transport for SageMaker {
                 body: parts(answer.body, self.idle_timeout),
             })
         })
-    }
-}
-
-impl SageMaker {
-    fn variant(&self, hints: &Hints) -> Option<String> {
-        hints.target_variant.clone().or_else(|| self.address.target_variant.clone())
     }
 }
 
