@@ -12,6 +12,7 @@
 mod check;
 mod environment;
 mod keys;
+mod model_files;
 mod models;
 mod problem;
 mod raw;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::{VARIABLES, Variable, environment};
 pub use keys::{AccessKey, BearerKey, Keys};
+pub use model_files::{ModelFile, ModelFiles};
 pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
 pub use secret::Secret;
