@@ -6,5 +6,6 @@ mod config;
 mod converse;
 mod emulator;
 mod openai;
+mod parse;
 mod process;
 mod stack;
