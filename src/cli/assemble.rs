@@ -40,12 +40,12 @@ pub struct Assembled {
 /// Reads keys and certificates, connects the models to their endpoints, binds the ports. Calls no
 /// endpoint. `credentials` stand over the SDK's own chain.
 pub async fn assemble(
-    config: &Config,
+    mut config: Config,
     clock: Clock,
     credentials: Option<Credentials>,
 ) -> Result<Assembled> {
     let meter = Meter::new(clock, Arc::new(Metrics::new()));
-    let limits = &config.limits;
+    let limits = config.limits.clone();
     let options = server::Options {
         max_connections: limits.max_connections,
         header_timeout: limits.header_timeout,
@@ -58,9 +58,18 @@ pub async fn assemble(
         Some(address) => Some(Admin::bind(address).await?),
         None => None,
     };
-    refuse_loops(config, &server).await?;
+    refuse_loops(&config, &server).await?;
     let clients = Clients::connect(settings(&config.sagemaker), credentials).await?;
-    let catalog = Catalog::new(config, move |target| Ok(connect(&clients, target)))?;
+    match clients.region() {
+        Some(region) => config.assume_region(&region),
+        None if config.models.iter().any(|model| model.target.region.is_none()) => {
+            return Err(Error::internal().because(
+                "no region: write `region` under [sagemaker], or set AWS_REGION; no call to SageMaker could be signed without it",
+            ));
+        }
+        None => {}
+    }
+    let catalog = Catalog::new(&config, move |target| Ok(connect(&clients, target)))?;
     let parts = stack::Parts {
         meter: meter.clone(),
         budget: Budget::new(
@@ -168,8 +177,7 @@ fn tls(files: &config::Tls) -> Result<Arc<ServerConfig>> {
 /// ourselves, again and again.
 async fn refuse_loops(config: &Config, server: &Server) -> Result<()> {
     let own = server.local_addr()?;
-    let urls = config.models.iter().filter_map(|model| model.target.endpoint_url.as_deref());
-    for url in urls.chain(config.sagemaker.endpoint_url.as_deref()) {
+    for url in config.upstream_urls() {
         if server::leads_to(url, own).await {
             return Err(Error::internal().because(format!(
                 "the endpoint URL {url} is this gateway's own address {own}: calls would go in circles; write the URL of SageMaker Runtime, or leave it out"

@@ -70,8 +70,17 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
         sagemaker,
         models,
         allow,
+        inherited_urls: inherited_urls(around),
         warnings: Vec::new(),
     }
+}
+
+/// Where the SDK would go by itself.
+fn inherited_urls(around: &Surroundings) -> Vec<String> {
+    if around.ignores_endpoint_urls {
+        return Vec::new();
+    }
+    around.endpoint_urls.iter().map(|url| url.value.clone()).collect()
 }
 
 fn admin(

@@ -123,7 +123,7 @@ section! {
         /// How long a unary answer may take as a whole; SageMaker itself gives up after 60 s.
         /// Default: `"70 s"`.
         invoke_timeout: Set<Span>,
-        /// Connections to one host. Default: 256.
+        /// Connections to one host. Default: 1024, as many as `limits.max_calls`.
         max_connections: Set<usize>,
         /// How long an unused connection is kept. Default: `"60 s"`.
         pool_idle: Set<Span>,

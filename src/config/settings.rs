@@ -29,11 +29,22 @@ pub struct Config {
     pub models: Vec<Model>,
     /// SageMaker endpoints that may be named by their ARN, the most specific pattern first.
     pub allow: Vec<Allow>,
+    /// URLs of `AWS_ENDPOINT_URL…` variables: where the SDK goes unless a setting says otherwise.
+    pub inherited_urls: Vec<String>,
     /// What is worth a look, but no reason not to start.
     pub warnings: Vec<Problem>,
 }
 
 impl Config {
+    /// Every URL that calls may go to, other than the ones that the SDK resolves from a region.
+    pub fn upstream_urls(&self) -> impl Iterator<Item = &str> {
+        let models = self.models.iter().map(|model| &model.target);
+        let allow = self.allow.iter().map(|allow| &allow.template);
+        let targets = models.chain(allow).filter_map(|target| target.endpoint_url.as_deref());
+        let shared = self.sagemaker.endpoint_url.as_deref().into_iter();
+        shared.chain(targets).chain(self.inherited_urls.iter().map(String::as_str))
+    }
+
     /// Fills in the region, once the SDK has found it, wherever the operator named none.
     pub fn assume_region(&mut self, region: &str) {
         let models = self.models.iter_mut().map(|model| &mut model.target.region);
@@ -196,7 +207,7 @@ impl Default for SageMaker {
             first_byte_timeout: Duration::from_mins(2),
             idle_timeout: Duration::from_mins(1),
             invoke_timeout: Duration::from_secs(70),
-            max_connections: 256,
+            max_connections: 1024,
             pool_idle: Duration::from_mins(1),
         }
     }

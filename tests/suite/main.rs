@@ -8,4 +8,5 @@ mod emulator;
 mod openai;
 mod parse;
 mod process;
+mod server;
 mod stack;

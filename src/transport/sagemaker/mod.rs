@@ -63,7 +63,7 @@ impl Default for Settings {
             first_byte_timeout: Duration::from_mins(2),
             idle_timeout: Duration::from_mins(1),
             invoke_timeout: Duration::from_secs(70),
-            max_connections: 256,
+            max_connections: 1024,
             pool_idle: Duration::from_mins(1),
         }
     }
@@ -187,7 +187,7 @@ impl Transport for SageMaker {
                 .content_type(payload.content_type)
                 .accept(payload.accept)
                 .set_inference_component_name(self.address.inference_component.clone())
-                .set_target_variant(self.variant(hints))
+                .set_target_variant(self.address.target_variant.clone())
                 .set_inference_id(hints.inference_id.clone())
                 .set_session_id(hints.session_id.clone())
                 .set_custom_attributes(hints.custom_attributes.clone())
@@ -197,7 +197,7 @@ impl Transport for SageMaker {
             let answer = timeout(self.invoke_timeout, call)
                 .await
                 .map_err(|_| too_slow("answer"))?
-                .map_err(|error| failure::invoke(error, size))?;
+                .map_err(|error| failure::invoke(&error, size))?;
             let body = answer.body.map(Blob::into_inner).unwrap_or_default();
             Ok(Reply::whole(answer.content_type, Bytes::from(body)))
         })
@@ -217,7 +217,7 @@ impl Transport for SageMaker {
                 .content_type(payload.content_type)
                 .accept(payload.accept)
                 .set_inference_component_name(self.address.inference_component.clone())
-                .set_target_variant(self.variant(hints))
+                .set_target_variant(self.address.target_variant.clone())
                 .set_inference_id(hints.inference_id.clone())
                 .set_session_id(hints.session_id.clone())
                 .set_custom_attributes(hints.custom_attributes.clone())
@@ -227,18 +227,12 @@ impl Transport for SageMaker {
             let answer = timeout(self.first_byte_timeout, call)
                 .await
                 .map_err(|_| too_slow("begin to answer"))?
-                .map_err(|error| failure::stream(error, size))?;
+                .map_err(|error| failure::stream(&error, size))?;
             Ok(Reply {
                 content_type: answer.content_type,
                 body: parts(answer.body, self.idle_timeout),
             })
         })
-    }
-}
-
-impl SageMaker {
-    fn variant(&self, hints: &Hints) -> Option<String> {
-        hints.target_variant.clone().or_else(|| self.address.target_variant.clone())
     }
 }
 
@@ -270,7 +264,7 @@ fn parts(
                 // An event that a newer service may add is no part of the container's answer.
                 Ok(Some(_)) => {}
                 Ok(None) => return None,
-                Err(error) => return Some((Err(failure::part(error)), None)),
+                Err(error) => return Some((Err(failure::part(&error)), None)),
             }
         }
     }))
