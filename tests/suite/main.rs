@@ -6,6 +6,7 @@ mod config;
 mod converse;
 mod emulator;
 mod openai;
+mod parse;
 mod process;
 mod server;
 mod stack;
