@@ -5,6 +5,14 @@
 
 pub mod openai;
 
+mod blocks;
+mod decoder;
+mod ending;
+mod faults;
+mod json;
+mod pointers;
+mod usage;
+
 use crate::converse::{Ask, Event};
 use crate::wire::Payload;
 use crate::{Error, Result};
