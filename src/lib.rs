@@ -16,6 +16,7 @@ pub mod parse;
 pub mod relay;
 pub mod server;
 pub mod stack;
+pub mod template;
 pub mod transport;
 pub mod wire;
 

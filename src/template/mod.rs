@@ -1,0 +1,31 @@
+//! Chat templates: a conversation becomes exactly the prompt that the model's own template makes
+//! of it in transformers (5.23; Jinja2 3.1.6).
+//!
+//! A [`Template`] is compiled once from `chat_template.jinja` or `tokenizer_config.json` and then
+//! rendered for every call. The engine is `minijinja`; where it differs from Jinja2 and Python,
+//! `rewrite` respells the source and `python` brings the types, filters and methods.
+
+mod jsonl;
+mod load;
+mod python;
+mod render;
+mod rewrite;
+
+pub use jsonl::jsonl;
+pub use load::LoadError;
+pub use render::{Input, RenderError, Template};
+
+/// An error and its causes in one line.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

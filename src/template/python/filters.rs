@@ -1,0 +1,309 @@
+//! Filters and tests where `minijinja` differs from Jinja2.
+
+#![expect(clippy::needless_pass_by_value, reason = "the engine hands options over by value")]
+
+use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+use super::repr::to_str;
+use super::text::{self, Ends};
+use super::{json, printf, value};
+
+/// Names the rewriting of a template's source refers to; no template can spell them by chance.
+pub(crate) const ITERATE: &str = "__helan_iterate";
+/// `+` where a side may be [safe](safe_add).
+pub(crate) const ADD: &str = "__helan_add";
+/// The callee of a `{% generation %}` block.
+pub(crate) const GENERATION: &str = "__helan_generation";
+
+/// Puts all of it into `env`.
+pub(crate) fn install(env: &mut Environment<'_>) {
+    env.add_filter("tojson", json::tojson);
+    env.add_filter("string", |value: &Value| {
+        if value.as_str().is_some() { value.clone() } else { Value::from(to_str(value)) }
+    });
+    env.add_filter("trim", trim);
+    env.add_filter("join", join);
+    env.add_filter("length", length);
+    env.add_filter("count", length);
+    env.add_filter("indent", indent);
+    env.add_filter("dictsort", dictsort);
+    env.add_filter("format", printf::filter);
+    env.add_filter("title", |value: &Value| title(&to_str(value)));
+    env.add_filter("upper", |value: &Value| to_str(value).to_uppercase());
+    env.add_filter("lower", |value: &Value| to_str(value).to_lowercase());
+    env.add_filter("capitalize", |value: &Value| capitalize(&to_str(value)));
+    env.add_filter("forceescape", |value: &Value| {
+        Value::from_safe_string(escape_html(&to_str(value)))
+    });
+    env.add_filter("list", list);
+    env.add_filter(ITERATE, iterate);
+    env.add_filter(ADD, safe_add);
+    env.add_function(GENERATION, generation);
+    env.add_function("cycler", minijinja_contrib::globals::cycler);
+    env.add_function("joiner", minijinja_contrib::globals::joiner);
+    env.add_test("sequence", |value: &Value| {
+        matches!(
+            value.kind(),
+            ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined
+        ) || (value.kind() == ValueKind::Iterable && value.len().is_some())
+    });
+    env.add_test("iterable", |value: &Value| {
+        matches!(
+            value.kind(),
+            ValueKind::Seq
+                | ValueKind::Map
+                | ValueKind::String
+                | ValueKind::Undefined
+                | ValueKind::Iterable
+        )
+    });
+    env.add_test("number", |value: &Value| {
+        matches!(value.kind(), ValueKind::Number | ValueKind::Bool)
+    });
+    env.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
+}
+
+fn trim(value: &Value, chars: Option<&str>) -> Value {
+    let text = to_str(value);
+    Value::from(text::strip(&text, chars, Ends::Both))
+}
+
+fn join(
+    value: &Value,
+    separator: Option<&Value>,
+    attribute: Option<&Value>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    let separator = match separator {
+        Some(separator) => to_str(separator),
+        None => kwargs.get::<Option<Value>>("d")?.map(|value| to_str(&value)).unwrap_or_default(),
+    };
+    let attribute = match attribute {
+        Some(attribute) => Some(attribute.clone()),
+        None => kwargs.get("attribute")?,
+    };
+    kwargs.assert_all_used()?;
+    let mut out = String::new();
+    for (at, item) in iterate(value)?.try_iter()?.enumerate() {
+        if at > 0 {
+            out.push_str(&separator);
+        }
+        let item = match &attribute {
+            Some(attribute) => path(&item, attribute)?,
+            None => item,
+        };
+        out.push_str(&to_str(&item));
+    }
+    Ok(Value::from(out))
+}
+
+fn path(value: &Value, attribute: &Value) -> Result<Value, Error> {
+    let Some(names) = attribute.as_str() else { return value.get_item(attribute) };
+    names.split('.').try_fold(value.clone(), |value, name| match name.parse::<usize>() {
+        Ok(at) => value.get_item_by_index(at),
+        Err(_) => value.get_attr(name),
+    })
+}
+
+/// `len`: of an undefined value it is 0.
+fn length(value: &Value) -> Result<usize, Error> {
+    if value.is_undefined() {
+        return Ok(0);
+    }
+    value.len().ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!("object of type {} has no len()", value.kind()),
+        )
+    })
+}
+
+fn indent(
+    value: &Value,
+    width: Option<&Value>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    let width: Option<Value> = match width {
+        Some(width) => Some(width.clone()),
+        None => kwargs.get("width")?,
+    };
+    let first = first.or(kwargs.get("first")?).unwrap_or(false);
+    let blank = blank.or(kwargs.get("blank")?).unwrap_or(false);
+    kwargs.assert_all_used()?;
+    let indention = match &width {
+        None => " ".repeat(4),
+        Some(width) => match width.as_str() {
+            Some(text) => text.to_owned(),
+            None => " ".repeat(width.as_usize().unwrap_or(0).min(1024)),
+        },
+    };
+    // Jinja2 appends a line end before it splits, so that a last line end is kept.
+    let text = to_str(value) + "\n";
+    let mut out = String::with_capacity(text.len());
+    for (at, line) in text::split_lines(&text, false).into_iter().enumerate() {
+        if at > 0 {
+            out.push('\n');
+        }
+        if if at == 0 { first } else { blank || !line.is_empty() } {
+            out.push_str(&indention);
+        }
+        out.push_str(line);
+    }
+    Ok(Value::from(out))
+}
+
+/// Pairs in the order of their keys, or values, lower-cased as `str.lower` does.
+fn dictsort(
+    value: &Value,
+    case_sensitive: Option<bool>,
+    by: Option<&str>,
+    reverse: Option<bool>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    let case_sensitive = case_sensitive.or(kwargs.get("case_sensitive")?).unwrap_or(false);
+    let by_value = match by {
+        Some(by) => by == "value",
+        None => kwargs.get::<Option<&str>>("by")? == Some("value"),
+    };
+    let reverse = reverse.or(kwargs.get("reverse")?).unwrap_or(false);
+    kwargs.assert_all_used()?;
+    let object = value.as_object().filter(|_| value.kind() == ValueKind::Map);
+    let Some(object) = object else {
+        return Err(Error::new(ErrorKind::InvalidOperation, "dictsort needs a mapping"));
+    };
+    let mut pairs: Vec<(Value, [Value; 2])> = object
+        .try_iter_pairs()
+        .into_iter()
+        .flatten()
+        .map(|(key, member)| {
+            let by = if by_value { &member } else { &key };
+            let order = match by.as_str() {
+                Some(text) if !case_sensitive => Value::from(text.to_lowercase()),
+                _ => by.clone(),
+            };
+            (order, [key, member])
+        })
+        .collect();
+    pairs.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
+    Ok(value::list(
+        pairs
+            .into_iter()
+            .map(|(_, pair)| Value::from(minijinja::value::Tuple::from(pair)))
+            .collect(),
+    ))
+}
+
+fn list(value: &Value) -> Result<Value, Error> {
+    let value = iterate(value)?;
+    let items: Vec<Value> = value.try_iter()?.checked().collect::<Result<_, _>>()?;
+    Ok(value::list(items))
+}
+
+/// What `for` runs over: a string is its characters, and knows its last; nothing is no list.
+fn iterate(value: &Value) -> Result<Value, Error> {
+    if let Some(text) = value.as_str() {
+        return Ok(value::list(text.chars().map(Value::from).collect()));
+    }
+    if value.is_none() {
+        return Err(Error::new(ErrorKind::InvalidOperation, "'NoneType' object is not iterable"));
+    }
+    Ok(value.clone())
+}
+
+/// `+`, where a string marked safe escapes what is added to it, as `Markup` does.
+fn safe_add(left: &Value, right: &Value) -> Result<Value, Error> {
+    if let (true, Some(a), Some(b)) =
+        (left.is_safe() || right.is_safe(), left.as_str(), right.as_str())
+    {
+        let part = |value: &Value, text: &str| {
+            if value.is_safe() { text.to_owned() } else { escape_html(text) }
+        };
+        return Ok(Value::from_safe_string(part(left, a) + &part(right, b)));
+    }
+    minijinja_add(left, right)
+}
+
+/// The engine's own `+`, for operands that are not both strings.
+fn minijinja_add(left: &Value, right: &Value) -> Result<Value, Error> {
+    let failed = || {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!(
+                "tried to use + operator on unsupported types {} and {}",
+                left.kind(),
+                right.kind()
+            ),
+        )
+    };
+    match (left.as_str(), right.as_str()) {
+        (Some(a), Some(b)) => return Ok(Value::from([a, b].concat())),
+        (None, None) => {}
+        _ => return Err(failed()),
+    }
+    match (left.kind(), right.kind()) {
+        (ValueKind::Number, ValueKind::Number) if left.is_integer() && right.is_integer() => {
+            let sum = left.as_i64().zip(right.as_i64()).and_then(|(a, b)| a.checked_add(b));
+            sum.map(Value::from).ok_or_else(failed)
+        }
+        (ValueKind::Number, ValueKind::Number) => {
+            Ok(Value::from(f64::try_from(left.clone())? + f64::try_from(right.clone())?))
+        }
+        (ValueKind::Seq | ValueKind::Iterable, ValueKind::Seq | ValueKind::Iterable) => {
+            Ok(value::list(left.try_iter()?.chain(right.try_iter()?).collect()))
+        }
+        _ => Err(failed()),
+    }
+}
+
+/// Jinja2's `escape`.
+fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(char),
+        }
+    }
+    out
+}
+
+/// A `{% generation %}` block renders as its body.
+fn generation(
+    state: &mut State<'_, '_>,
+    args: Rest<Value>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    let _ = args;
+    let caller: Value = kwargs.get("caller")?;
+    caller.call(state, &[])
+}
+
+/// Jinja2's `title`: a capital after each space, hyphen or opening bracket.
+fn title(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut first = true;
+    for char in text.chars() {
+        if first {
+            out.extend(char.to_uppercase());
+        } else {
+            out.extend(char.to_lowercase());
+        }
+        first = text::is_space(char) || matches!(char, '-' | '(' | '{' | '[' | '<');
+    }
+    out
+}
+
+fn capitalize(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect(),
+        None => String::new(),
+    }
+}
