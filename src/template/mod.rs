@@ -5,12 +5,19 @@
 //! rendered for every call. The engine is `minijinja`; where it differs from Jinja2 and Python,
 //! `rewrite` respells the source and `python` brings the types, filters and methods.
 
+mod control;
+mod conversation;
+pub(crate) mod documents;
+mod findings;
 mod jsonl;
 mod load;
 mod python;
 mod render;
 mod rewrite;
 
+pub use control::{ControlTokens, Policy};
+pub use conversation::{Image, Options, input};
+pub use findings::{Arguments, CallIds, Content, Findings, System};
 pub use jsonl::jsonl;
 pub use load::LoadError;
 pub use render::{Input, RenderError, Template};

@@ -173,6 +173,21 @@ impl Template {
         &self.0.read.warnings
     }
 
+    /// The special and added tokens of the tokenizer.
+    pub(super) fn control(&self) -> &[String] {
+        &self.0.control
+    }
+
+    /// The template's data and string constants.
+    pub(super) fn literals(&self) -> &[String] {
+        &self.0.read.literals
+    }
+
+    /// Whether an expression of the template uses `name`.
+    pub(super) fn reads(&self, name: &str) -> bool {
+        self.0.read.words.iter().any(|word| word == name)
+    }
+
     /// The prompt, byte for byte as transformers renders it.
     pub fn render(&self, input: &Input) -> Result<String, RenderError> {
         let name =

@@ -387,7 +387,7 @@ mod tests {
         let read = read("{{ f(1) + 'a'|safe + x['b' + c] ~ 'd' + e }}");
         assert_eq!(
             read.text,
-            format!("{{{{ (f(1))|{ADD}('a'|safe)|{ADD}(x['b' + c]) ~ 'd' + e }}}}")
+            format!("{{{{ (f(1)) |{ADD}( 'a'|safe) |{ADD}( x['b' + c]) ~ 'd' + e }}}}")
         );
         assert!(read.warnings.is_empty());
     }

@@ -55,7 +55,11 @@ pub(super) fn body(ask: &Ask, mode: Mode, options: &Options) -> Result<Vec<u8>> 
 
 /// A completion has no place for images.
 fn text_alone(prompt: &Prompt) -> Result<&str> {
-    if prompt.images.is_empty() { Ok(&prompt.text) } else { Err(messages::unsupported("image")) }
+    if prompt.images.is_empty() {
+        Ok(&prompt.text)
+    } else {
+        Err(crate::template::documents::unsupported("image"))
+    }
 }
 
 /// Refuses additional fields that are not the caller's to set, and those that say again what

@@ -10,26 +10,14 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::Serializer;
 
-use super::documents::{cited, document, search_result};
 use super::{Options, ReasoningHistory};
 use crate::converse::{
     ContentBlock, Conversation, GuardContent, GuardImageSource, ImageBlock, MediaSource, Message,
     ReasoningContent, Role, SystemContentBlock, ToolResultBlock, ToolResultContentBlock,
     ToolResultStatus, ToolUseBlock,
 };
+use crate::template::documents::{S3_LOCATION, cited, document, search_result, unsupported};
 use crate::{Error, Result};
-
-/// Bedrock's words for an S3 location where the model takes none.
-pub(super) const S3_LOCATION: &str =
-    "This model doesn't support the s3Uri field. Remove s3Uri and try again.";
-
-/// Bedrock's words for a kind of content block that the model does not take.
-pub(super) fn unsupported(block: &str) -> Error {
-    Error::validation(format!(
-        "This model doesn't support the {block} content block that you provided. Update the \
-         content block and try again."
-    ))
-}
 
 /// One message.
 #[derive(Serialize)]

@@ -7,7 +7,6 @@
 mod answer;
 mod calls;
 mod chunk;
-mod documents;
 mod encode;
 mod messages;
 mod tools;

@@ -19,10 +19,20 @@ use crate::converse::{
 };
 use crate::{Error, Result};
 
-use super::messages::{S3_LOCATION, unsupported};
+/// Bedrock's words for an S3 location where the model takes none.
+pub(crate) const S3_LOCATION: &str =
+    "This model doesn't support the s3Uri field. Remove s3Uri and try again.";
+
+/// Bedrock's words for a kind of content block that the model does not take.
+pub(crate) fn unsupported(block: &str) -> Error {
+    Error::validation(format!(
+        "This model doesn't support the {block} content block that you provided. Update the \
+         content block and try again."
+    ))
+}
 
 /// The document as text; `path` names it in a refusal.
-pub(super) fn document(document: &DocumentBlock, path: &str) -> Result<String> {
+pub(crate) fn document(document: &DocumentBlock, path: &str) -> Result<String> {
     let format = document.format.map(text_format).transpose()?;
     let content: Cow<'_, str> = match &document.source {
         DocumentSource::Bytes(blob) => utf8(blob.decode(), path)?.into(),
@@ -84,7 +94,7 @@ fn utf8(bytes: Vec<u8>, path: &str) -> Result<String> {
 }
 
 /// A search result as text.
-pub(super) fn search_result(result: &SearchResultBlock) -> String {
+pub(crate) fn search_result(result: &SearchResultBlock) -> String {
     let mut out = String::from("<search_result");
     attribute(&mut out, "title", &result.title);
     attribute(&mut out, "source", &result.source);
@@ -98,7 +108,7 @@ pub(super) fn search_result(result: &SearchResultBlock) -> String {
 }
 
 /// The text that was generated with citations. What it cites is in the conversation already.
-pub(super) fn cited(block: &CitationsContentBlock) -> Cow<'_, str> {
+pub(crate) fn cited(block: &CitationsContentBlock) -> Cow<'_, str> {
     let mut texts = block.content.iter().flatten().map(|text| match text {
         CitationText::Text(text) => text.as_str(),
     });
