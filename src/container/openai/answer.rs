@@ -76,10 +76,7 @@ impl Answer {
         out: &mut Vec<Event>,
     ) -> Result<()> {
         for chunk in &chunks.0 {
-            let error = chunk.error.map(serde_json::value::RawValue::get);
-            if chunk.object.get() == "error"
-                || error.is_some_and(|error| !matches!(error, "\"\"" | "false" | "{}"))
-            {
+            if chunk.object.get() == "error" || chunk.error.is_some_and(Fault::is_told) {
                 return Err(Fault::of_answer(json).into_error(self.mode));
             }
             if let Some(usage) = chunk.usage.filter(|usage| {
