@@ -6,6 +6,7 @@ mod demo;
 mod emulate;
 mod logging;
 mod output;
+mod render;
 mod serve;
 
 use std::ffi::OsString;
@@ -20,7 +21,7 @@ use clap_complete::Shell;
 
 pub use assemble::{Assembled, assemble};
 
-use crate::{parse, template};
+use crate::parse;
 
 /// A Bedrock-compatible API gateway in front of SageMaker endpoints.
 ///
@@ -50,8 +51,8 @@ enum Command {
     Check(Configured),
     /// Serve a local SageMaker Runtime in front of a scripted model or a container
     Emulate(Emulate),
-    /// Render chat templates, as the model's own library would
-    Render(Lines),
+    /// Show the exact prompt that a model gets for a Converse request
+    Render(Render),
     /// Parse what models generate: reasoning, tool calls, text
     Parse(Lines),
     /// Write a completion script for a shell
@@ -76,6 +77,24 @@ struct Demo {
     /// End after the first answers instead of serving on
     #[arg(long)]
     once: bool,
+}
+
+#[derive(Debug, Args)]
+struct Render {
+    /// The Converse request, JSON; `-` or nothing: standard input
+    request: Option<PathBuf>,
+    /// The configuration file that has the model
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The model's id or alias; without it the first one
+    #[arg(short, long, value_name = "ID")]
+    model: Option<String>,
+    /// A template instead of a model: a built-in's name, or a path
+    #[arg(short, long, value_name = "TEMPLATE", conflicts_with_all = ["config", "model"])]
+    template: Option<String>,
+    /// Answer requests of the template test suite on standard input, one JSON object a line
+    #[arg(long, conflicts_with_all = ["request", "config", "model", "template"])]
+    jsonl: bool,
 }
 
 #[derive(Debug, Args)]
@@ -122,7 +141,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => in_runtime(serve::run(arguments.config)),
         Command::Demo(arguments) => in_runtime(demo::run(arguments.listen, arguments.once)),
         Command::Check(arguments) => check::run(arguments.config.as_deref()),
-        Command::Render(_) => lines(template::jsonl),
+        Command::Render(arguments) => render::run(&arguments),
         Command::Parse(_) => lines(parse::jsonl),
         Command::Emulate(arguments) => in_runtime(emulate::run(arguments)),
         Command::Completions { shell } => {

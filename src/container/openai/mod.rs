@@ -8,14 +8,11 @@ mod answer;
 mod calls;
 mod chunk;
 mod encode;
-mod faults;
 mod messages;
-mod pointers;
-mod stream;
 mod tools;
-mod unary;
-mod usage;
 
+use super::decoder::{Stream, Unary};
+use super::faults::Fault;
 use super::{Container, Decoder, Mode};
 use crate::converse::Ask;
 use crate::wire::Payload;
@@ -111,12 +108,12 @@ impl Container for OpenAi {
     fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder> {
         let answer = answer::Answer::new(ask, &self.options, mode, random);
         match mode {
-            Mode::Unary => Box::new(unary::Unary::new(answer)),
-            Mode::Stream => Box::new(stream::Stream::new(answer)),
+            Mode::Unary => Box::new(Unary::new(answer)),
+            Mode::Stream => Box::new(Stream::new(answer)),
         }
     }
 
     fn refusal(&self, status: Option<u16>, body: &str) -> Error {
-        faults::Fault::of_refusal(status, body).into_error(Mode::Unary)
+        Fault::of_refusal(status, body).into_error(Mode::Unary)
     }
 }

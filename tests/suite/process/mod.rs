@@ -6,6 +6,7 @@ mod refusals;
 mod running;
 mod rust_sdk;
 mod strangers;
+mod text;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
