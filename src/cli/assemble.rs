@@ -23,7 +23,7 @@ use crate::server::{self, Admin, Server};
 use crate::stack::{self, Gateway};
 use crate::template::{BUILTINS, Builtin, Policy, Template};
 use crate::transport::Transport;
-use crate::transport::sagemaker::{Address, Clients, Settings};
+use crate::transport::sagemaker::{Address, Clients};
 use crate::{Error, Result};
 
 /// Longer than the pools of the usual clients keep a connection they do not use.
@@ -62,7 +62,7 @@ pub async fn assemble(
         None => None,
     };
     refuse_loops(&config, &server).await?;
-    let clients = Clients::connect(settings(&config.sagemaker), credentials).await?;
+    let clients = Clients::connect(config.sagemaker.clone(), credentials).await?;
     match clients.region() {
         Some(region) => config.assume_region(&region),
         None if config.models.iter().any(|model| model.target.region.is_none()) => {
@@ -105,20 +105,6 @@ impl Assembled {
             () = self.server.run(self.gateway, self.meter.clone(), shutdown) => {}
             () = admin => {}
         }
-    }
-}
-
-fn settings(config: &config::SageMaker) -> Settings {
-    Settings {
-        region: config.region.clone(),
-        endpoint_url: config.endpoint_url.clone(),
-        profile: config.profile.clone(),
-        connect_timeout: config.connect_timeout,
-        first_byte_timeout: config.first_byte_timeout,
-        idle_timeout: config.idle_timeout,
-        invoke_timeout: config.invoke_timeout,
-        max_connections: config.max_connections,
-        pool_idle: config.pool_idle,
     }
 }
 
