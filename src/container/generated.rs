@@ -39,8 +39,7 @@ impl Generated {
             })
             .collect();
         let unoffered = if tools.is_empty() { Unoffered::Text } else { Unoffered::Call };
-        let options =
-            Options { start, tools: Some(tools), unoffered, stop, ..Options::default() };
+        let options = Options { start, tools: Some(tools), unoffered, stop, ..Options::default() };
         Self {
             parser: Parser::new(format, options),
             ids: Ids { taken: vec![], random, has_arguments: false },

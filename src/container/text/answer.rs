@@ -150,8 +150,7 @@ impl Voice {
     ) -> parse::Outcome {
         match self {
             Self::Plain(stops) => {
-                let stop_sequence =
-                    stops.finish(&mut |text| blocks.say(Kind::Text, text, out));
+                let stop_sequence = stops.finish(&mut |text| blocks.say(Kind::Text, text, out));
                 parse::Outcome { stop_sequence, ..parse::Outcome::default() }
             }
             Self::Parsed(generated) => generated.finish(how, blocks, out),

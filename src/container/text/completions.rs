@@ -109,9 +109,10 @@ pub(super) fn read(json: &[u8], answer: &mut Answer, out: &mut Vec<Event>) -> Re
                     return Err(answer.fail(Fault::new("The model broke off its answer.")));
                 }
                 // `stop` with the string that was met, `stop` alone, `eos_token`.
-                _ => answer.finish(sequence.map_or(Finish::End, |sequence| {
-                    Finish::Stop(Some(sequence.to_owned()))
-                })),
+                _ => answer.finish(
+                    sequence
+                        .map_or(Finish::End, |sequence| Finish::Stop(Some(sequence.to_owned()))),
+                ),
             }
         }
     }

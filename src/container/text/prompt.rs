@@ -53,12 +53,9 @@ impl Chat {
         if parameters.output.effort.is_some() && !self.findings.reasoning_effort {
             return Err(unsupported_field("outputConfig.effort"));
         }
-        let told = template::Options {
-            images: false,
-            reasoning_history: options.reasoning_history,
-        };
-        let (mut input, _) =
-            template::input(conversation, parameters, &self.findings, told, now)?;
+        let told =
+            template::Options { images: false, reasoning_history: options.reasoning_history };
+        let (mut input, _) = template::input(conversation, parameters, &self.findings, told, now)?;
         let begun = begun(conversation.messages.last())?;
         input.add_generation_prompt = begun.is_none();
         let mut prompt =

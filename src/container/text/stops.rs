@@ -101,9 +101,9 @@ fn give(text: &str, end: usize, out: &mut dyn FnMut(&str)) {
 fn beginning(text: &str, all: &[String], whole: bool) -> usize {
     let longest = |pattern: &String| {
         let most = pattern.len() - usize::from(!whole);
-        (1..=most.min(text.len()))
-            .rev()
-            .find(|len| pattern.as_bytes().get(..*len).is_some_and(|p| text.as_bytes().ends_with(p)))
+        (1..=most.min(text.len())).rev().find(|len| {
+            pattern.as_bytes().get(..*len).is_some_and(|p| text.as_bytes().ends_with(p))
+        })
     };
     all.iter().filter_map(longest).max().unwrap_or_default()
 }
