@@ -10,3 +10,4 @@ mod parse;
 mod process;
 mod server;
 mod stack;
+mod text;

@@ -7,10 +7,12 @@ use crate::container::blocks::{Blocks, Kind};
 use crate::container::decoder::Reader;
 use crate::container::ending::Ending;
 use crate::container::faults::Fault;
+use crate::container::generated::Generated;
 use crate::container::json::{self, OneOrMany, Text};
 use crate::container::pointers::Pointers;
 use crate::container::usage::{Usage, usage};
-use crate::converse::{Ask, Event, StopReason};
+use crate::converse::{Ask, Event, Input, StopReason};
+use crate::parse::{self, Format, Outcome, Start};
 use crate::{Code, Error, Result};
 
 /// How many bytes of other content may wait for tool calls to be over.
@@ -23,6 +25,11 @@ pub(super) struct Answer {
     pointers: Pointers,
     blocks: Blocks,
     calls: Calls,
+    /// Reads the markup of a container that was started without parsers; none for one that
+    /// marks reasoning or calls itself, or whose text is to stay as it is.
+    markup: Option<Box<Generated>>,
+    /// What it found.
+    found: Outcome,
     waiting: Waiting,
     usage: Usage,
     finish: Option<Finish>,
@@ -48,13 +55,23 @@ struct Finish {
 }
 
 impl Answer {
-    pub(super) fn new(ask: &Ask, options: &Options, mode: Mode, random: fastrand::Rng) -> Self {
+    pub(super) fn new(ask: &Ask, options: &Options, mode: Mode, mut random: fastrand::Rng) -> Self {
+        let markup = match &ask.input {
+            Input::Conversation(conversation) if options.markup => {
+                let start = if options.opens_thinking { Start::Reasoning } else { Start::Text };
+                let random = random.fork();
+                Some(Generated::new(Format::Detect, conversation, start, vec![], random).into())
+            }
+            Input::Conversation(_) | Input::Prompt(_) => None,
+        };
         Self {
             mode,
             split: options.cached_in_usage || ask.has_cache_point(),
             pointers: Pointers::new(&ask.parameters.additional_response_field_paths),
             blocks: Blocks::default(),
             calls: Calls::new(random),
+            markup,
+            found: Outcome::default(),
             waiting: Waiting::default(),
             usage: Usage::default(),
             finish: None,
@@ -123,8 +140,14 @@ impl Answer {
     }
 
     fn said(&mut self, said: &Said<'_>, whole: bool, out: &mut Vec<Event>) -> Result<()> {
+        if !said.thought().is_empty() || !said.tool_calls.0.is_empty() {
+            self.end_markup(parse::Finish::End, out);
+        }
         self.speak(Kind::Reasoning, said.thought(), out)?;
-        self.speak(Kind::Text, said.content.get(), out)?;
+        match &mut self.markup {
+            Some(markup) => markup.push(said.content.get(), &mut self.blocks, out),
+            None => self.speak(Kind::Text, said.content.get(), out)?,
+        }
         for call in &said.tool_calls.0 {
             self.calls.take(call, whole).map_err(|error| error.with_code(self.code()))?;
         }
@@ -132,6 +155,13 @@ impl Answer {
             self.advance(Upto::Now, out);
         }
         Ok(())
+    }
+
+    /// Reads no more markup.
+    fn end_markup(&mut self, how: parse::Finish, out: &mut Vec<Event>) {
+        if let Some(mut markup) = self.markup.take() {
+            self.found = markup.finish(how, &mut self.blocks, out);
+        }
     }
 
     fn speak(&mut self, kind: Kind, text: &str, out: &mut Vec<Event>) -> Result<()> {
@@ -191,16 +221,22 @@ impl Reader for Answer {
             return Err(self.incomplete());
         }
         let reason = finish.as_ref().map_or("stop", |finish| finish.reason.as_str());
+        let sequence = finish.as_ref().and_then(|finish| finish.sequence.clone());
+        let is_cut = matches!(reason, "length" | "content_filter") || sequence.is_some();
+        self.end_markup(if is_cut { parse::Finish::Cut } else { parse::Finish::End }, out);
         self.advance(if reason == "length" { Upto::Cut } else { Upto::End }, out);
         self.blocks.close(out);
-        let outcome = self.calls.outcome();
+        let mut outcome = self.calls.outcome();
+        outcome.completed += self.found.calls as usize;
+        outcome.broken += self.found.malformed as usize + usize::from(self.found.cut_call);
         if finish.is_none() && self.blocks.are_none() && outcome.broken == 0 {
             return Err(self.incomplete());
         }
-        let sequence = finish.as_ref().and_then(|finish| finish.sequence.clone());
         let stop_reason = match reason {
             "length" if outcome.broken > 0 => StopReason::MaxTokens,
             "content_filter" if outcome.broken > 0 => StopReason::ContentFiltered,
+            // A stop sequence inside a call.
+            _ if self.found.cut_call && sequence.is_some() => StopReason::StopSequence,
             _ if outcome.broken > 0 => StopReason::MalformedToolUse,
             // Engines say `stop` after a call that was named in the request, and TGI always.
             _ if outcome.completed > 0 => StopReason::ToolUse,

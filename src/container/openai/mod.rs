@@ -39,6 +39,13 @@ pub struct Options {
     /// of Llama and Mistral; without it vLLM would stop a completion after 16 tokens. A
     /// conversation without a limit is sent without one: it may fill the context.
     pub prompt_max_tokens: u32,
+    /// Whether reasoning and calls are looked for in the text of a container that marks neither
+    /// itself, since it was started without parsers. Default: yes. Answers to prompts always come
+    /// as they are.
+    pub markup: bool,
+    /// Whether the model's template opens `<think>` itself, so that such text begins inside it.
+    /// Default: no.
+    pub opens_thinking: bool,
 }
 
 impl Default for Options {
@@ -50,6 +57,8 @@ impl Default for Options {
             reasoning_history: ReasoningHistory::default(),
             cached_in_usage: false,
             prompt_max_tokens: 512,
+            markup: true,
+            opens_thinking: false,
         }
     }
 }

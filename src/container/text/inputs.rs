@@ -80,15 +80,15 @@ pub(super) struct Token<'a> {
     pub(super) text: Text<'a>,
     /// TGI.
     #[serde(default)]
-    special: bool,
+    special: Option<bool>,
     /// LMI's rolling batch, where it says so.
     #[serde(default)]
-    special_token: bool,
+    special_token: Option<bool>,
 }
 
 impl Token<'_> {
     pub(super) fn is_special(&self) -> bool {
-        self.special || self.special_token
+        self.special == Some(true) || self.special_token == Some(true)
     }
 }
 
