@@ -8,3 +8,4 @@ mod emulator;
 mod openai;
 mod process;
 mod stack;
+mod template;
