@@ -40,8 +40,9 @@ impl Token<'_> {
     }
 }
 
-/// Reads a template.
+/// Reads a template. Lines end in a line feed, whatever ended them in the file.
 pub(crate) fn read(source: &str) -> Source {
+    let source = &source.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader =
         Reader { source, at: 0, out: Source::default(), safe_names: Vec::new(), added: Vec::new() };
     reader.all();
@@ -133,6 +134,7 @@ impl<'a> Reader<'a> {
             _ => {}
         }
         self.note_safe(body, first);
+        self.note_format(body);
         if body.iter().any(|token| token.is("safe")) {
             safe_additions(body, &mut edits);
         }
@@ -168,6 +170,16 @@ impl<'a> Reader<'a> {
                 return self.copy_to(end);
             }
             from = open + 2;
+        }
+    }
+
+    /// Python formats a string with `%`; the engine does not.
+    fn note_format(&mut self, body: &[Token<'a>]) {
+        if body.windows(2).any(|pair| pair[0].kind == Kind::Text && pair[1].is("%")) {
+            self.out.warnings.push(
+                "a string is formatted with `%`, which will fail: use the filter `format`."
+                    .to_owned(),
+            );
         }
     }
 
@@ -404,6 +416,7 @@ mod tests {
     fn what_cannot_be_respelled_is_warned_of() {
         assert_eq!(read("{% set a = '<'|safe %}{{ a + b }}").warnings.len(), 1);
         assert_eq!(read("{% set a = '<'|safe %}{{ a ~ b }}").warnings.len(), 0);
+        assert_eq!(read("{{ '%s' % a }}").warnings.len(), 1);
     }
 
     #[test]

@@ -10,4 +10,5 @@ mod parse;
 mod process;
 mod server;
 mod stack;
+mod template;
 mod text;

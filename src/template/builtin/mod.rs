@@ -376,6 +376,7 @@ pub const BUILTINS: &[Builtin] = &[
         control: GLM_CONTROL,
         reasoning: Some("think"),
         tools: Some("glm45"),
+        verified: false,
         ..PLAIN
     },
     Builtin {

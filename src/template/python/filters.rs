@@ -7,7 +7,7 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::repr::to_str;
 use super::text::{self, Ends};
-use super::{json, printf, value};
+use super::{json, methods, printf, value};
 
 /// Names the rewriting of a template's source refers to; no template can spell them by chance.
 pub(crate) const ITERATE: &str = "__helan_iterate";
@@ -37,10 +37,14 @@ pub(crate) fn install(env: &mut Environment<'_>) {
         Value::from_safe_string(escape_html(&to_str(value)))
     });
     env.add_filter("list", list);
+    env.add_filter("truncate", truncate);
+    env.add_filter("center", |value: &Value, width: Option<usize>| {
+        methods::center(&to_str(value), width.unwrap_or(80))
+    });
+    env.add_filter("wordcount", |value: &Value| word_count(&to_str(value)));
     env.add_filter(ITERATE, iterate);
     env.add_filter(ADD, safe_add);
     env.add_function(GENERATION, generation);
-    env.add_function("cycler", minijinja_contrib::globals::cycler);
     env.add_function("joiner", minijinja_contrib::globals::joiner);
     env.add_test("sequence", |value: &Value| {
         matches!(
@@ -306,4 +310,34 @@ fn capitalize(text: &str) -> String {
         Some(first) => first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect(),
         None => String::new(),
     }
+}
+
+/// `truncate(value, length=255, killwords=False, end="...", leeway=5)`.
+fn truncate(value: &Value, options: Rest<Value>, kwargs: Kwargs) -> Result<String, Error> {
+    let option = |at: usize, name: &str| -> Result<Option<Value>, Error> {
+        Ok(options.get(at).cloned().or(kwargs.get(name)?))
+    };
+    let length = option(0, "length")?.and_then(|length| length.as_usize()).unwrap_or(255);
+    let kill_words = option(1, "killwords")?.is_some_and(|kill| kill.is_true());
+    let end = option(2, "end")?.map_or_else(|| "...".to_owned(), |end| to_str(&end));
+    let leeway = option(3, "leeway")?.and_then(|leeway| leeway.as_usize()).unwrap_or(5);
+    kwargs.assert_all_used()?;
+    let text = to_str(value);
+    if text.chars().count() <= length.saturating_add(leeway) {
+        return Ok(text);
+    }
+    let cut: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
+    let kept = if kill_words {
+        cut.as_str()
+    } else {
+        cut.rsplit_once(' ').map_or(cut.as_str(), |(kept, _)| kept)
+    };
+    Ok([kept, &end].concat())
+}
+
+/// How many runs of `\w` there are.
+fn word_count(text: &str) -> usize {
+    text.split(|char: char| !(char.is_alphanumeric() || char == '_'))
+        .filter(|word| !word.is_empty())
+        .count()
 }

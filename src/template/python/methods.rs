@@ -214,13 +214,21 @@ fn justify(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let fill = if method == "zfill" { "0" } else { fill.unwrap_or(" ") };
     Ok(Value::from(match method {
         "ljust" => text.to_owned() + &fill.repeat(missing),
-        "center" => {
-            let left = missing / 2 + (missing & width & 1);
-            fill.repeat(left) + text + &fill.repeat(missing - left)
-        }
+        "center" => centered(text, width, fill),
         "zfill" if text.starts_with(['-', '+']) => {
             format!("{}{}{}", &text[..1], fill.repeat(missing), &text[1..])
         }
         _ => fill.repeat(missing) + text,
     }))
+}
+
+/// The filter `center`.
+pub(crate) fn center(text: &str, width: usize) -> String {
+    centered(text, width.min(MAX_WIDTH), " ")
+}
+
+fn centered(text: &str, width: usize, fill: &str) -> String {
+    let missing = width.saturating_sub(text.chars().count());
+    let left = missing / 2 + (missing & width & 1);
+    fill.repeat(left) + text + &fill.repeat(missing - left)
 }
