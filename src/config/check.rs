@@ -132,7 +132,7 @@ fn certificate(tls: raw::Tls, problems: &mut Vec<Problem>) -> Option<Tls> {
 }
 
 /// Takes a path from where it was written.
-fn resolve(path: &Set<String>) -> PathBuf {
+pub(super) fn resolve(path: &Set<String>) -> PathBuf {
     let directory = path.origin.directory().unwrap_or(Path::new(""));
     directory.join(&path.value)
 }

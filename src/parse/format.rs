@@ -161,6 +161,8 @@ pub(super) enum Mark {
     EndMessage,
     /// Belongs to calls; dropped if there were any.
     EndCalls,
+    /// The token that ends an answer, which some containers leave in: dropped at the very end.
+    EndAnswer,
 }
 
 impl Mark {
@@ -178,6 +180,11 @@ impl Mark {
         )
     }
 
+    /// Whether it counts inside reasoning.
+    const fn counts_in_reasoning(self) -> bool {
+        self.ends_reasoning() || matches!(self, Self::Think | Self::EndAnswer)
+    }
+
     /// Whether it is one only where nothing came before it.
     pub(super) const fn begins(self) -> bool {
         matches!(self, Self::Think | Self::HeaderRest | Self::BareStart)
@@ -187,6 +194,17 @@ impl Mark {
 const THINK: &[(&str, Mark)] = &[("<think>", Mark::Think), ("</think>", Mark::EndThink)];
 const THINK_TOKENS: &[(&str, Mark)] =
     &[("[THINK]", Mark::ThinkToken), ("[/THINK]", Mark::EndThink)];
+const END_ANSWER: &[(&str, Mark)] = &[
+    ("<|im_end|>", Mark::EndAnswer),
+    ("<|eot_id|>", Mark::EndAnswer),
+    ("<|eom_id|>", Mark::EndAnswer),
+    ("<|eot|>", Mark::EndAnswer),
+    ("<|eom|>", Mark::EndAnswer),
+    ("<|end_of_text|>", Mark::EndAnswer),
+    ("<|endoftext|>", Mark::EndAnswer),
+    ("<｜end▁of▁sentence｜>", Mark::EndAnswer),
+    ("</s>", Mark::EndAnswer),
+];
 const TOOL_CALL: &[(&str, Mark)] =
     &[("<tool_call>", Mark::ToolCall), ("</tool_call>", Mark::EndCalls)];
 const FUNCTION: &[(&str, Mark)] = &[("<function=", Mark::Function)];
@@ -264,11 +282,12 @@ impl Markers {
 
 impl Table {
     fn new(format: Format) -> Self {
-        let all: Vec<_> = format.groups().iter().copied().flatten().copied().collect();
+        let groups = format.groups().iter().copied().chain([END_ANSWER]);
+        let all: Vec<_> = groups.flatten().copied().collect();
         Self {
             start: Markers::new(&all, |mark| mark != Mark::EndThink),
             text: Markers::new(&all, |mark| mark != Mark::EndThink && !mark.begins()),
-            reasoning: Markers::new(&all, |mark| mark.ends_reasoning() || mark == Mark::Think),
+            reasoning: Markers::new(&all, Mark::counts_in_reasoning),
         }
     }
 }

@@ -170,6 +170,12 @@ impl Engine {
 
     fn marked(&mut self, mark: Mark, marker: &str, out: Out<'_>) {
         let sink = &mut self.sink;
+        match mark {
+            Mark::EndAnswer => return sink.ending(marker, false, out),
+            // Behind calls and messages their ends are to be expected.
+            Mark::EndCalls | Mark::EndMessage => {}
+            _ => sink.goes_on(false, &mut *out),
+        }
         let live = match mark {
             Mark::BareStart => sink.fresh() && sink.knows_tools(),
             _ if mark.begins() => sink.fresh(),
@@ -202,10 +208,12 @@ impl Engine {
         let Some(hit) = hit else { return text.len() };
         let marker = markers.machine.pattern(hit.pattern);
         match markers.marks[hit.pattern] {
+            Mark::EndAnswer => sink.ending(marker, true, out),
             // The model repeats what the prompt ended with.
             Mark::Think if !sink.reasoned() => sink.think(),
             Mark::Think => sink.reasoning(marker, out),
             mark => {
+                sink.goes_on(true, &mut *out);
                 sink.end_think();
                 self.state = State::Text;
                 if mark != Mark::EndThink {

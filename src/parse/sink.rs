@@ -23,6 +23,8 @@ pub(super) struct Sink {
     /// What may stand between calls, blanks apart.
     separator: Option<char>,
     gap: String,
+    /// Tokens that end an answer, and blanks between them, as long as nothing follows.
+    ending: String,
     /// Whether this stretch of reasoning has words, and the blanks behind them.
     reasoned: bool,
     tail: String,
@@ -64,6 +66,7 @@ impl Sink {
             border: Border::Keep,
             separator,
             gap: String::new(),
+            ending: String::new(),
             reasoned: false,
             tail: String::new(),
             raw: String::new(),
@@ -106,6 +109,13 @@ impl Sink {
     }
 
     pub(super) fn text(&mut self, text: &str, out: Out<'_>) {
+        if !self.ending.is_empty() {
+            if self.ends(text) {
+                return;
+            }
+            let ending = std::mem::take(&mut self.ending);
+            self.text(&ending, &mut *out);
+        }
         if self.border == Border::None {
             return out(Piece::Text(text));
         }
@@ -131,6 +141,33 @@ impl Sink {
         (self.fresh, self.border) = (false, Border::None);
     }
 
+    /// A token that ends an answer.
+    pub(super) fn ending(&mut self, marker: &str, reasoning: bool, out: Out<'_>) {
+        if self.ending.len() > MOST_BLANK {
+            self.goes_on(reasoning, out);
+        }
+        self.ending.push_str(marker);
+    }
+
+    /// Whether `text` may stand behind such a token without being more of the answer.
+    fn ends(&mut self, text: &str) -> bool {
+        let blank = text.trim().is_empty() && self.ending.len() < MOST_BLANK;
+        if blank {
+            self.ending.push_str(text);
+        }
+        blank
+    }
+
+    /// A marker follows: what seemed to end the answer did not.
+    pub(super) fn goes_on(&mut self, reasoning: bool, out: Out<'_>) {
+        let ending = std::mem::take(&mut self.ending);
+        match (ending.as_str(), reasoning) {
+            ("", _) => {}
+            (ending, true) => self.reasoning(ending, out),
+            (ending, false) => self.text(ending, out),
+        }
+    }
+
     /// A marker stood here: blanks in front of it, if nothing else was, and behind it are not text.
     pub(super) fn border(&mut self) {
         self.gap.clear();
@@ -152,6 +189,13 @@ impl Sink {
     }
 
     pub(super) fn reasoning(&mut self, mut text: &str, out: Out<'_>) {
+        if !self.ending.is_empty() {
+            if self.ends(text) {
+                return;
+            }
+            let ending = std::mem::take(&mut self.ending);
+            self.reasoning(&ending, &mut *out);
+        }
         if !self.reasoned {
             text = text.trim_start();
         }

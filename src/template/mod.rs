@@ -5,6 +5,7 @@
 //! rendered for every call. The engine is `minijinja`; where it differs from Jinja2 and Python,
 //! `rewrite` respells the source and `python` brings the types, filters and methods.
 
+mod builtin;
 mod control;
 mod conversation;
 pub(crate) mod documents;
@@ -15,6 +16,7 @@ mod python;
 mod render;
 mod rewrite;
 
+pub use builtin::{BUILTINS, Builtin};
 pub use control::{ControlTokens, Policy};
 pub use conversation::{Image, Options, input};
 pub use findings::{Arguments, CallIds, Content, Findings, System};

@@ -68,6 +68,19 @@ struct Compiled {
     read: Arc<Read>,
 }
 
+impl Compiled {
+    /// What other tokens do not change.
+    fn shared(&self) -> Self {
+        Self {
+            environment: Arc::clone(&self.environment),
+            has_tool_use: self.has_tool_use,
+            tokens: vec![],
+            control: vec![],
+            read: Arc::clone(&self.read),
+        }
+    }
+}
+
 /// What reading the sources told.
 #[derive(Debug, Default)]
 struct Read {
@@ -152,15 +165,17 @@ impl Template {
     pub fn with_tokens<'a>(&self, tokens: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let tokens: Vec<_> =
             tokens.into_iter().map(|(name, token)| (name.to_owned(), token.to_owned())).collect();
-        let mut control = self.0.control.clone();
-        control.extend(tokens.iter().map(|(_, token)| token.clone()));
-        Self(Arc::new(Compiled {
-            environment: Arc::clone(&self.0.environment),
-            has_tool_use: self.0.has_tool_use,
-            tokens,
-            control,
-            read: Arc::clone(&self.0.read),
-        }))
+        let control = tokens.iter().map(|(_, token)| token.clone());
+        let control = self.0.control.iter().cloned().chain(control).collect();
+        Self(Arc::new(Compiled { tokens, control, ..self.0.shared() }))
+    }
+
+    /// The same template with more control tokens: those of its model that it never spells.
+    #[must_use]
+    pub fn with_control<'a>(&self, tokens: impl IntoIterator<Item = &'a str>) -> Self {
+        let more = tokens.into_iter().map(str::to_owned);
+        let control = self.0.control.iter().cloned().chain(more).collect();
+        Self(Arc::new(Compiled { control, tokens: self.0.tokens.clone(), ..self.0.shared() }))
     }
 
     /// The tokens that the template may name, such as `("bos_token", "<s>")`.

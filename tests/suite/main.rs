@@ -6,6 +6,8 @@ mod config;
 mod converse;
 mod emulator;
 mod openai;
+mod parse;
 mod process;
+mod server;
 mod stack;
 mod text;

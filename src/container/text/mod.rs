@@ -116,7 +116,8 @@ impl Text {
         Self { options, chat, eos, clock }
     }
 
-    fn prompt(&self, ask: &Ask) -> Result<String> {
+    /// The text that the container would read of `ask`: what `helan render` shows.
+    pub fn prompt(&self, ask: &Ask) -> Result<String> {
         prompt::prompt(ask, self.chat.as_ref(), &self.options, self.clock.now())
     }
 
