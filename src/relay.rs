@@ -67,7 +67,7 @@ impl Relay {
         if target.prefix_aware && hints.prefix_aware_id.is_none() {
             hints.prefix_aware_id = Some(prefix_id(ask));
         }
-        let payload = target.container.encode(ask, mode)?;
+        let (payload, decoder) = target.container.begin(ask, mode, self.clock.fork())?;
         let sent = match mode {
             Mode::Unary => target.transport.invoke(payload, &hints).await,
             Mode::Stream => target.transport.stream(payload, &hints).await,
@@ -77,7 +77,7 @@ impl Relay {
             body: Some(reply.body),
             whole: want == Want::Whole,
             room: if want == Want::Whole { self.max_answer } else { u64::MAX },
-            decoder: target.container.decoder(ask, mode, self.clock.fork()),
+            decoder,
             endpoint: Arc::clone(&target.endpoint),
             started: false,
             performance: ask.parameters.performance,

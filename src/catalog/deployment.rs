@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{self, Unary};
+use crate::config::{self, Contract, Unary};
 use crate::container::{Container, Mode};
 use crate::converse::BlockOrder;
 use crate::transport::Transport;
@@ -51,9 +51,9 @@ impl Target {
             endpoint: config.endpoint.as_str().into(),
             transport,
             container,
-            unary: config.unary,
+            unary: unary(config),
             tokens_per_second: config.tokens_per_second,
-            streams: config.stream,
+            streams: config.stream && config.contract != Contract::HuggingFace,
             stream_usage: config.stream_usage,
             prefix_aware: config.prefix_aware,
             forward_session_id: config.forward_session_id,
@@ -76,6 +76,12 @@ impl Target {
         };
         if stream { Mode::Stream } else { Mode::Unary }
     }
+}
+
+/// A whole answer of TGI or LMI does not count the tokens of the prompt; their streams do.
+fn unary(config: &config::Target) -> Unary {
+    let counts = !matches!(config.contract, Contract::Tgi | Contract::Lmi);
+    if config.unary == Unary::Auto && !counts { Unary::Stream } else { config.unary }
 }
 
 /// What a model id stands for.

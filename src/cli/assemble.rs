@@ -21,7 +21,7 @@ use crate::meter::{Meter, Metrics};
 use crate::parse::Format;
 use crate::server::{self, Admin, Server};
 use crate::stack::{self, Gateway};
-use crate::template::{BUILTINS, Builtin, Policy, Template};
+use crate::template::{BUILTINS, Builtin, Findings, Policy, Template};
 use crate::transport::Transport;
 use crate::transport::sagemaker::{Address, Clients};
 use crate::{Error, Result};
@@ -122,7 +122,12 @@ fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
 pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Arc<dyn Container>> {
     let dialect = match target.contract {
         Contract::OpenAi => {
+            let opens_thinking = match &target.template {
+                Some(source) => Findings::of(&template(source)?.0).opens_thinking,
+                None => false,
+            };
             return Ok(Arc::new(OpenAi::new(openai::Options {
+                opens_thinking,
                 images: target.images,
                 cached_in_usage: target.cached_in_usage,
                 model: target.upstream_model.clone(),

@@ -186,10 +186,10 @@ section! {
         cached_in_usage: Set<bool>,
         /// What goes into the payload's `model` member. Default: nothing.
         upstream_model: Set<String>,
-        /// The model's chat template, for every contract but `"openai"`: the name of a built-in, or
-        /// the path of a `chat_template.jinja`, a `tokenizer_config.json` or a directory with
-        /// them; a path has a `/` or a `.` that begins its extension, and a relative one starts
-        /// from this file.
+        /// The model's chat template: the name of a built-in, or the path of a
+        /// `chat_template.jinja`, a `tokenizer_config.json` or a directory with them. A path has
+        /// a `/`, or ends with `.jinja` or `.json`; a relative one starts from this file. Every
+        /// contract but `"openai"` needs one; there it tells whether answers begin with reasoning.
         template: Set<String>,
         /// How the model marks reasoning and calls in its text. Default: as the built-in template
         /// implies, else `"detect"`; `"none"` shows the text as it is.
