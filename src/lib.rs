@@ -12,6 +12,7 @@ pub mod error;
 pub mod layers;
 pub mod meter;
 pub mod ops;
+pub mod parse;
 pub mod relay;
 pub mod server;
 pub mod stack;

@@ -6,9 +6,9 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::layers::Inbound;
-use crate::meter::{Meter, Metrics};
+use crate::meter::Meter;
 use crate::stack::Gateway;
 use crate::wire::Body;
 use crate::{Error, Result};
@@ -39,7 +39,8 @@ pub struct Options {
     pub max_connections: usize,
     /// From a connection to its first request's head; the TLS handshake has as long.
     pub header_timeout: Duration,
-    /// From an answer's end to the next request's head on the same connection.
+    /// From an answer's end to the next request's head on the same connection; over HTTP/2 up to
+    /// twice as long.
     pub idle_timeout: Duration,
     /// How long calls in flight may go on once the shutdown was asked for.
     pub drain: Duration,
@@ -98,16 +99,19 @@ impl Server {
             let (tls, builder) = (self.tls.clone(), Arc::clone(&builder));
             let watcher = graceful.watcher();
             let counted = meter.metrics().connection();
-            let first = self.options.header_timeout;
+            let (first, idle) = (self.options.header_timeout, self.options.idle_timeout);
             connections.spawn(async move {
                 let _held = (place, counted);
                 match tls {
-                    None => connection(&builder, stream, peer, gateway, watcher, first).await,
+                    None => {
+                        connection(&builder, stream, peer, gateway, watcher, first, idle).await;
+                    }
                     Some(config) => {
                         let accepting = TlsAcceptor::from(config).accept(stream);
                         match timeout(first, accepting).await {
                             Ok(Ok(stream)) => {
-                                connection(&builder, stream, peer, gateway, watcher, first).await;
+                                connection(&builder, stream, peer, gateway, watcher, first, idle)
+                                    .await;
                             }
                             Ok(Err(error)) => {
                                 tracing::debug!(%peer, %error, "TLS handshake failed");
@@ -118,10 +122,12 @@ impl Server {
                 }
             });
         }
+        meter.ending();
         drop(self.listener);
         tracing::info!(connections = connections.len(), "draining");
         if timeout(self.options.drain, graceful.shutdown()).await.is_err() {
             tracing::warn!(connections = connections.len(), "drain time is over; calls were cut");
+            meter.cut();
         }
         connections.shutdown().await;
     }
@@ -177,26 +183,69 @@ async fn connection<I>(
     gateway: Gateway<Incoming>,
     watcher: Watcher,
     first: Duration,
+    idle: Duration,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let asked = Arc::new(AtomicBool::new(false));
-    let asks = Arc::clone(&asked);
+    let used_for = Arc::new(Use::default());
+    let calls = Arc::clone(&used_for);
     let service = service_fn(move |request: Request<Incoming>| {
-        asks.store(true, Ordering::Relaxed);
-        gateway.clone().oneshot(Inbound { peer, request })
+        let call = OpenCall::new(&calls);
+        let answer = gateway.clone().oneshot(Inbound { peer, request });
+        async move { answer.await.map(|answer| answer.map(|body| body.holding(call))) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let mut connection = pin!(watcher.watch(connection));
-    let ended = match timeout(first, &mut connection).await {
-        Ok(ended) => ended,
-        // A connection that has asked for nothing takes somebody else's place.
-        Err(_) if !asked.load(Ordering::Relaxed) => return,
-        Err(_) => connection.await,
-    };
-    if let Err(error) = ended {
+    let ended = while_used(pin!(watcher.watch(connection)), &used_for, first, idle).await;
+    if let Some(Err(error)) = ended {
         // A caller who left, or no HTTP at all: the calls' own records tell what was lost.
         tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// What a connection is used for.
+#[derive(Debug, Default)]
+struct Use {
+    /// Requests so far.
+    asked: AtomicUsize,
+    /// Those that have not been answered to their last byte.
+    open: AtomicUsize,
+}
+
+/// One request, until the last byte of its answer.
+struct OpenCall(Arc<Use>);
+
+impl OpenCall {
+    fn new(of: &Arc<Use>) -> Self {
+        of.asked.fetch_add(1, Ordering::Relaxed);
+        of.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(of))
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs a connection to its end, or drops it (`None`): one that has asked for nothing within
+/// `first`, or for nothing more within `idle`, takes somebody else's place.
+async fn while_used<C: Future>(
+    mut connection: Pin<&mut C>,
+    of: &Use,
+    first: Duration,
+    idle: Duration,
+) -> Option<C::Output> {
+    let (mut wait, mut seen) = (first, 0);
+    loop {
+        if let Ok(ended) = timeout(wait, connection.as_mut()).await {
+            return Some(ended);
+        }
+        let asked = of.asked.load(Ordering::Relaxed);
+        if asked == seen && of.open.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        (wait, seen) = (idle, asked);
     }
 }
 
@@ -214,6 +263,9 @@ pub async fn leads_to(url: &str, own: SocketAddr) -> bool {
         address.ip() == own.ip() || (own.ip().is_unspecified() && here(address.ip()))
     })
 }
+
+/// How long a connection to the operator's port may be idle.
+const ADMIN_IDLE: Duration = Duration::from_secs(30);
 
 /// The operator's port: `/metrics` and `/ready`.
 #[derive(Debug)]
@@ -238,19 +290,23 @@ impl Admin {
     /// Serves until it is dropped.
     pub async fn run(self, meter: Meter) {
         let places = Arc::new(Semaphore::new(64));
-        let builder = Arc::new(builder(Duration::from_secs(30)));
+        let builder = Arc::new(builder(ADMIN_IDLE));
         let mut connections = JoinSet::new();
         loop {
             let Some((stream, _, place)) = accept(&self.listener, &places).await else { continue };
             while connections.try_join_next().is_some() {}
             let (meter, builder) = (meter.clone(), Arc::clone(&builder));
             connections.spawn(async move {
+                let used_for = Arc::new(Use::default());
+                let calls = Arc::clone(&used_for);
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let response = page(request.uri().path(), meter.metrics());
-                    async move { Ok::<_, Infallible>(response) }
+                    let call = OpenCall::new(&calls);
+                    let answer = page(request.uri().path(), &meter);
+                    async move { Ok::<_, Infallible>(answer.map(|body| body.holding(call))) }
                 });
+                let connection = builder.serve_connection(TokioIo::new(stream), service);
                 // Whoever scrapes comes again.
-                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                let _ = while_used(pin!(connection), &used_for, ADMIN_IDLE, ADMIN_IDLE).await;
                 drop(place);
             });
         }
@@ -263,10 +319,15 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
         .map_err(|error| Error::internal().because(format!("cannot listen on {address}: {error}")))
 }
 
-fn page(path: &str, metrics: &Metrics) -> Response<Body> {
+fn page(path: &str, meter: &Meter) -> Response<Body> {
     let (status, kind, body) = match path {
-        "/metrics" => {
-            (200, "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics.render())
+        "/metrics" => (
+            200,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            meter.metrics().render(),
+        ),
+        "/ready" if meter.is_ending() => {
+            (503, "application/json", r#"{"status":"Ending"}"#.to_owned())
         }
         "/ready" => (200, "application/json", r#"{"status":"Ready"}"#.to_owned()),
         _ => (404, "application/json", r#"{"message":"/metrics or /ready"}"#.to_owned()),

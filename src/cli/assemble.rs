@@ -12,15 +12,18 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::{self, AuthMode, Config};
+use crate::config::{self, AuthMode, Config, Contract, ControlTokens, TemplateSource};
 use crate::container::Container;
-use crate::container::openai::{OpenAi, Options};
+use crate::container::openai::{self, OpenAi};
+use crate::container::text;
 use crate::layers::admit::Budget;
 use crate::meter::{Meter, Metrics};
+use crate::parse::Format;
 use crate::server::{self, Admin, Server};
 use crate::stack::{self, Gateway};
+use crate::template::{BUILTINS, Builtin, Policy, Template};
 use crate::transport::Transport;
-use crate::transport::sagemaker::{Address, Clients, Settings};
+use crate::transport::sagemaker::{Address, Clients};
 use crate::{Error, Result};
 
 /// Longer than the pools of the usual clients keep a connection they do not use.
@@ -40,12 +43,12 @@ pub struct Assembled {
 /// Reads keys and certificates, connects the models to their endpoints, binds the ports. Calls no
 /// endpoint. `credentials` stand over the SDK's own chain.
 pub async fn assemble(
-    config: &Config,
+    mut config: Config,
     clock: Clock,
     credentials: Option<Credentials>,
 ) -> Result<Assembled> {
     let meter = Meter::new(clock, Arc::new(Metrics::new()));
-    let limits = &config.limits;
+    let limits = config.limits.clone();
     let options = server::Options {
         max_connections: limits.max_connections,
         header_timeout: limits.header_timeout,
@@ -58,9 +61,21 @@ pub async fn assemble(
         Some(address) => Some(Admin::bind(address).await?),
         None => None,
     };
-    refuse_loops(config, &server).await?;
-    let clients = Clients::connect(settings(&config.sagemaker), credentials).await?;
-    let catalog = Catalog::new(config, move |target| Ok(connect(&clients, target)))?;
+    refuse_loops(&config, &server).await?;
+    let clients = Clients::connect(config.sagemaker.clone(), credentials).await?;
+    match clients.region() {
+        Some(region) => config.assume_region(&region),
+        None if config.models.iter().any(|model| model.target.region.is_none()) => {
+            return Err(Error::internal().because(
+                "no region: write `region` under [sagemaker], or set AWS_REGION; no call to SageMaker could be signed without it",
+            ));
+        }
+        None => {}
+    }
+    let templates = meter.clock().clone();
+    let catalog = Catalog::new(&config, move |target| {
+        Ok((transport(&clients, target), container(target, &templates)?))
+    })?;
     let parts = stack::Parts {
         meter: meter.clone(),
         budget: Budget::new(
@@ -93,37 +108,100 @@ impl Assembled {
     }
 }
 
-fn settings(config: &config::SageMaker) -> Settings {
-    Settings {
-        region: config.region.clone(),
-        endpoint_url: config.endpoint_url.clone(),
-        profile: config.profile.clone(),
-        connect_timeout: config.connect_timeout,
-        first_byte_timeout: config.first_byte_timeout,
-        idle_timeout: config.idle_timeout,
-        invoke_timeout: config.invoke_timeout,
-        max_connections: config.max_connections,
-        pool_idle: config.pool_idle,
-    }
-}
-
-fn connect(clients: &Clients, target: &config::Target) -> (Arc<dyn Transport>, Arc<dyn Container>) {
-    let transport = clients.target(Address {
+fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
+    Arc::new(clients.target(Address {
         endpoint: target.endpoint.clone(),
         region: target.region.clone(),
         endpoint_url: target.endpoint_url.clone(),
         inference_component: target.inference_component.clone(),
         target_variant: target.target_variant.clone(),
-    });
-    let container = match target.contract {
-        config::Contract::OpenAi => OpenAi::new(Options {
-            images: target.images,
-            cached_in_usage: target.cached_in_usage,
-            model: target.upstream_model.clone(),
-            ..Options::default()
-        }),
+    }))
+}
+
+/// The language of a target's container, with its template read and tried out.
+pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Arc<dyn Container>> {
+    let dialect = match target.contract {
+        Contract::OpenAi => {
+            return Ok(Arc::new(OpenAi::new(openai::Options {
+                images: target.images,
+                cached_in_usage: target.cached_in_usage,
+                model: target.upstream_model.clone(),
+                ..openai::Options::default()
+            })));
+        }
+        Contract::Completions => text::Dialect::Completions,
+        Contract::Tgi => text::Dialect::Tgi,
+        Contract::Lmi => text::Dialect::Lmi,
+        Contract::HuggingFace => text::Dialect::HuggingFace,
     };
-    (Arc::new(transport), Arc::new(container))
+    Ok(Arc::new(reader(target, dialect, clock)?))
+}
+
+/// A container of text.
+pub(super) fn reader(
+    target: &config::Target,
+    dialect: text::Dialect,
+    clock: &Clock,
+) -> Result<text::Text> {
+    let (template, implied) = match &target.template {
+        None => (None, None),
+        Some(source) => {
+            let (template, implied) = template(source)?;
+            (Some(template), implied)
+        }
+    };
+    let format = match target.format.as_deref().or(implied) {
+        None => Some(Format::Detect),
+        Some("none") => None,
+        Some(name) => Some(name.parse().map_err(|_| {
+            let known: Vec<_> = Format::ALL.iter().map(|format| format.name()).collect();
+            failed(format!(
+                "there is no format \"{name}\"; write none, or one of {}",
+                known.join(", ")
+            ))
+        })?),
+    };
+    let control_tokens = match target.control_tokens {
+        ControlTokens::Neutralise => Policy::Neutralise,
+        ControlTokens::Reject => Policy::Reject,
+        ControlTokens::Allow => Policy::Allow,
+    };
+    let options = text::Options {
+        dialect,
+        template,
+        format,
+        control_tokens,
+        adds_bos: target.adds_bos,
+        max_tokens: target.default_max_tokens,
+        model: target.upstream_model.clone(),
+        cached_in_usage: target.cached_in_usage,
+        ..text::Options::default()
+    };
+    Ok(text::Text::new(options, clock.clone()))
+}
+
+/// A target's template, and the format of the text that it implies.
+pub(super) fn template(source: &TemplateSource) -> Result<(Template, Option<&'static str>)> {
+    match source {
+        TemplateSource::Path(path) => {
+            let template =
+                Template::load(path).map_err(|error| Error::internal().because(error))?;
+            Ok((template, None))
+        }
+        TemplateSource::Builtin(name) => {
+            let builtin = Builtin::find(name).ok_or_else(|| {
+                let known: Vec<_> = BUILTINS.iter().map(|builtin| builtin.name).collect();
+                let known = known.join(", ");
+                failed(format!("there is no template \"{name}\"; write a path, or one of {known}"))
+            })?;
+            let template = builtin.template().map_err(|error| Error::internal().because(error))?;
+            Ok((template, builtin.tools.or(builtin.reasoning)))
+        }
+    }
+}
+
+fn failed(message: String) -> Error {
+    Error::internal().because(message)
 }
 
 fn authenticator(auth: &config::Auth) -> Result<Authenticator> {
@@ -168,8 +246,7 @@ fn tls(files: &config::Tls) -> Result<Arc<ServerConfig>> {
 /// ourselves, again and again.
 async fn refuse_loops(config: &Config, server: &Server) -> Result<()> {
     let own = server.local_addr()?;
-    let urls = config.models.iter().filter_map(|model| model.target.endpoint_url.as_deref());
-    for url in urls.chain(config.sagemaker.endpoint_url.as_deref()) {
+    for url in config.upstream_urls() {
         if server::leads_to(url, own).await {
             return Err(Error::internal().because(format!(
                 "the endpoint URL {url} is this gateway's own address {own}: calls would go in circles; write the URL of SageMaker Runtime, or leave it out"

@@ -4,8 +4,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::output;
-use crate::config::{self, Config, Problem, Severity};
+use super::{assemble, output};
+use crate::clock::Clock;
+use crate::config::{self, Config, Problem, Severity, TemplateSource};
+use crate::template::Findings;
 
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let Some(config) = load(file) else { return ExitCode::FAILURE };
@@ -22,6 +24,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         },
         config.listen,
     ));
+    let mut broken = false;
     for model in &config.models {
         let target = &model.target;
         output::print(format_args!(
@@ -32,8 +35,27 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             target.contract.as_str(),
             output::DIM
         ));
+        if let Some(source) = &target.template {
+            show_findings(source);
+        }
     }
-    ExitCode::SUCCESS
+    let allowed = config.allow.iter().map(|allow| allow.target("", ""));
+    for target in config.models.iter().map(|model| model.target.clone()).chain(allowed) {
+        if let Err(error) = assemble::container(&target, &Clock::system()) {
+            output::failure(&error);
+            broken = true;
+        }
+    }
+    if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What a model's template can do, as its probe found.
+fn show_findings(source: &TemplateSource) {
+    if let Ok((template, _)) = assemble::template(source) {
+        for line in Findings::of(&template).to_string().lines() {
+            output::print(format_args!("    {}{line}{:#}", output::DIM, output::DIM));
+        }
+    }
 }
 
 /// The configuration; its problems and warnings have been shown on standard error.

@@ -23,6 +23,9 @@ pub(super) const SECRET_KEY: &str = "demo-secret-key";
 
 const REGION: &str = "cn-northwest-1";
 const MODEL: &str = "deepseek.r1-v1:0";
+/// The same model under a name that needs no escapes, since curl does not encode the path that it
+/// signs a second time, as AWS does.
+const ALIAS: &str = "demo";
 const STREAM_MODEL: &str = "qwen.qwen3-32b-v1:0";
 
 /// What the demo serves: model id → endpoint of the emulator. The cross-region prefix of
@@ -57,7 +60,7 @@ async fn demo(listen: SocketAddr, once: bool) -> Result<()> {
     let config = configuration(listen, emulator.local_addr())?;
     logging::start(&config.log);
     let credentials = Credentials::from_keys(ACCESS_KEY, SECRET_KEY, None);
-    let gateway = assemble(&config, Clock::system(), Some(credentials)).await?;
+    let gateway = assemble(config, Clock::system(), Some(credentials)).await?;
     let address = gateway.server.local_addr()?;
 
     let mut servers = JoinSet::new();
@@ -84,6 +87,9 @@ fn configuration(listen: SocketAddr, emulator: SocketAddr) -> Result<Config> {
     for (model, endpoint) in MODELS {
         use std::fmt::Write as _;
         let _ = write!(file, "[models.\"{model}\"]\nendpoint = \"{endpoint}\"\n");
+        if model == MODEL {
+            let _ = writeln!(file, "aliases = [\"{ALIAS}\"]");
+        }
     }
     let keys = [("HELAN_ACCESS_KEY_ID", ACCESS_KEY), ("HELAN_SECRET_ACCESS_KEY", SECRET_KEY)];
     let keys = keys.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -171,10 +177,9 @@ for await (const event of stream) process.stdout.write(event.contentBlockDelta?.
 curl --aws-sigv4 "aws:amz:{REGION}:bedrock" --user {ACCESS_KEY}:{SECRET_KEY} \
   -H 'content-type: application/json' \
   -d '{{"messages":[{{"role":"user","content":[{{"text":"Where is Ningxia?"}}]}}]}}' \
-  http://{address}/model/{curl}/converse
+  http://{address}/model/{ALIAS}/converse
 
 {DIM}Control-C ends the demo.{DIM:#}"#,
         models = models.join("\n"),
-        curl = MODEL.replace(':', "%3A"),
     )
 }

@@ -28,7 +28,9 @@ pub(super) fn start(log: &Log) {
     let lines = fmt::layer().with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
     let layer = match format {
         LogFormat::Json => {
-            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+            // Without tracing's own `target`: the line of a call has a field of this name.
+            let lines = lines.json().flatten_event(true).with_target(false);
+            lines.with_current_span(false).with_span_list(false).boxed()
         }
         LogFormat::Pretty => lines.compact().with_ansi(terminal).boxed(),
     };

@@ -6,9 +6,11 @@ mod demo;
 mod emulate;
 mod logging;
 mod output;
+mod render;
 mod serve;
 
 use std::ffi::OsString;
+use std::io::{self, StdinLock, StdoutLock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +20,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use assemble::{Assembled, assemble};
+
+use crate::parse;
 
 /// A Bedrock-compatible API gateway in front of SageMaker endpoints.
 ///
@@ -47,6 +51,10 @@ enum Command {
     Check(Configured),
     /// Serve a local SageMaker Runtime in front of a scripted model or a container
     Emulate(Emulate),
+    /// Show the exact prompt that a model gets for a Converse request
+    Render(Render),
+    /// Parse what models generate: reasoning, tool calls, text
+    Parse(Lines),
     /// Write a completion script for a shell
     Completions {
         /// The shell
@@ -69,6 +77,31 @@ struct Demo {
     /// End after the first answers instead of serving on
     #[arg(long)]
     once: bool,
+}
+
+#[derive(Debug, Args)]
+struct Render {
+    /// The Converse request, JSON; `-` or nothing: standard input
+    request: Option<PathBuf>,
+    /// The configuration file that has the model
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The model's id or alias; without it the first one
+    #[arg(short, long, value_name = "ID")]
+    model: Option<String>,
+    /// A template instead of a model: a built-in's name, or a path
+    #[arg(short, long, value_name = "TEMPLATE", conflicts_with_all = ["config", "model"])]
+    template: Option<String>,
+    /// Answer requests of the template test suite on standard input, one JSON object a line
+    #[arg(long, conflicts_with_all = ["request", "config", "model", "template"])]
+    jsonl: bool,
+}
+
+#[derive(Debug, Args)]
+struct Lines {
+    /// Answer requests on standard input, one JSON object a line
+    #[arg(long, required = true)]
+    jsonl: bool,
 }
 
 #[derive(Debug, Args)]
@@ -108,12 +141,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => in_runtime(serve::run(arguments.config)),
         Command::Demo(arguments) => in_runtime(demo::run(arguments.listen, arguments.once)),
         Command::Check(arguments) => check::run(arguments.config.as_deref()),
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Parse(_) => lines(parse::jsonl),
         Command::Emulate(arguments) => in_runtime(emulate::run(arguments)),
         Command::Completions { shell } => {
             let mut script = vec![];
             clap_complete::generate(shell, &mut Cli::command(), "helan", &mut script);
             output::print(String::from_utf8_lossy(&script).trim_end());
             ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Answers the lines on standard input.
+fn lines(answer: fn(StdinLock<'static>, StdoutLock<'static>) -> io::Result<()>) -> ExitCode {
+    match answer(io::stdin().lock(), io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(format_args!("cannot go on: {error}"));
+            ExitCode::FAILURE
         }
     }
 }

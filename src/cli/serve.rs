@@ -11,7 +11,8 @@ use crate::clock::Clock;
 pub(super) async fn run(file: Option<PathBuf>) -> ExitCode {
     let Some(config) = check::load(file.as_deref()) else { return ExitCode::FAILURE };
     logging::start(&config.log);
-    let assembled = match assemble(&config, Clock::system(), None).await {
+    let models = config.models.len();
+    let assembled = match assemble(config, Clock::system(), None).await {
         Ok(assembled) => assembled,
         Err(error) => {
             output::failure(&error);
@@ -24,7 +25,7 @@ pub(super) async fn run(file: Option<PathBuf>) -> ExitCode {
         output::print(format_args!("metrics are on http://{}/metrics", admin.local_addr()));
     }
     output::print(format_args!("helan is listening on {scheme}://{address}"));
-    tracing::info!(%address, models = config.models.len(), "listening");
+    tracing::info!(%address, models, "listening");
     assembled.run(asked_to_end()).await;
     tracing::info!("ended");
     ExitCode::SUCCESS

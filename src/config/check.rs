@@ -70,8 +70,17 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
         sagemaker,
         models,
         allow,
+        inherited_urls: inherited_urls(around),
         warnings: Vec::new(),
     }
+}
+
+/// Where the SDK would go by itself.
+fn inherited_urls(around: &Surroundings) -> Vec<String> {
+    if around.ignores_endpoint_urls {
+        return Vec::new();
+    }
+    around.endpoint_urls.iter().map(|url| url.value.clone()).collect()
 }
 
 fn admin(
@@ -123,7 +132,7 @@ fn certificate(tls: raw::Tls, problems: &mut Vec<Problem>) -> Option<Tls> {
 }
 
 /// Takes a path from where it was written.
-fn resolve(path: &Set<String>) -> PathBuf {
+pub(super) fn resolve(path: &Set<String>) -> PathBuf {
     let directory = path.origin.directory().unwrap_or(Path::new(""));
     directory.join(&path.value)
 }

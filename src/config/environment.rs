@@ -212,7 +212,11 @@ pub const VARIABLES: &[Variable] = &[
     key!("HELAN_INVOKE_TIMEOUT", sagemaker.invoke_timeout, "how long a unary answer may take"),
     own!("HELAN_ENDPOINT", endpoint, "the SageMaker endpoint to serve"),
     own!("HELAN_MODEL_ID", model_ids, "the model ids it serves, with commas; default: *, any id"),
-    serving!("HELAN_CONTRACT", contract, "the language of its container: openai"),
+    serving!(
+        "HELAN_CONTRACT",
+        contract,
+        "the language of its container: openai, completions, tgi, lmi or hf"
+    ),
     serving!("HELAN_INFERENCE_COMPONENT", inference_component, "its inference component"),
     serving!("HELAN_TARGET_VARIANT", target_variant, "its production variant"),
     serving!("HELAN_UNARY", unary, "auto, stream or invoke"),
@@ -227,6 +231,11 @@ pub const VARIABLES: &[Variable] = &[
         "whether cached tokens are always taken out of inputTokens"
     ),
     serving!("HELAN_UPSTREAM_MODEL", upstream_model, "what goes into the payload's model member"),
+    serving!("HELAN_TEMPLATE", template, "its chat template: a built-in's name, or a path"),
+    serving!("HELAN_FORMAT", format, "how the model marks reasoning and calls in its text"),
+    serving!("HELAN_CONTROL_TOKENS", control_tokens, "neutralise, reject or allow"),
+    serving!("HELAN_ADDS_BOS", adds_bos, "whether the tokenizer puts a BOS token before prompts"),
+    serving!("HELAN_DEFAULT_MAX_TOKENS", default_max_tokens, "the limit where none is named"),
     serving!(
         "HELAN_PREFIX_AWARE",
         prefix_aware,

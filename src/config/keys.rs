@@ -69,7 +69,7 @@ pub(super) fn load(named: &Origin, path: &Path, problems: &mut Vec<Problem>) -> 
             position: None,
             path: named.path.clone(),
             message: "every user of this machine can read or change the key file".to_owned(),
-            help: Some("take the others' rights away: chmod o-rwx".to_owned()),
+            help: Some(format!("take the others' rights away: chmod o-rwx {}", path.display())),
         });
     }
     read(path, text, problems)

@@ -12,6 +12,7 @@
 mod check;
 mod environment;
 mod keys;
+mod model_files;
 mod models;
 mod problem;
 mod raw;
@@ -26,12 +27,13 @@ use std::path::{Path, PathBuf};
 
 pub use environment::{VARIABLES, Variable, environment};
 pub use keys::{AccessKey, BearerKey, Keys};
+pub use model_files::{ModelFile, ModelFiles};
 pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
-    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, Limits, Log, LogFormat,
-    LogLevel, Model, SageMaker, Service, Target, Tls, Unary,
+    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, ControlTokens, Limits, Log,
+    LogFormat, LogLevel, Model, SageMaker, Service, Target, TemplateSource, Tls, Unary,
 };
 
 use problem::{Origin, Source};

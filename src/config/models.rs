@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::check::missing;
+use super::check::{missing, resolve};
 use super::problem::{Origin, Problem, Severity};
 use super::raw;
 use super::reader::{Named, Set};
-use super::settings::{ANY_MODEL, Allow, Model, Target, Unary};
+use super::settings::{ANY_MODEL, Allow, Model, Target, TemplateSource, Unary};
 use super::upstream;
 use super::value::quoted;
 
@@ -116,12 +116,34 @@ impl<'a> Builder<'a> {
             images: own_or_default!(images).unwrap_or(base.images),
             cached_in_usage: own_or_default!(cached_in_usage).unwrap_or(base.cached_in_usage),
             upstream_model: own_or_default!(upstream_model),
+            template: own.template.as_ref().or(self.defaults.template.as_ref()).map(template),
+            format: own_or_default!(format),
+            control_tokens: own_or_default!(control_tokens).unwrap_or(base.control_tokens),
+            adds_bos: own_or_default!(adds_bos).unwrap_or(base.adds_bos),
+            default_max_tokens: own_or_default!(default_max_tokens)
+                .and_then(|limit| u32::try_from(limit).ok())
+                .unwrap_or(base.default_max_tokens),
             prefix_aware: own_or_default!(prefix_aware).unwrap_or(base.prefix_aware),
             forward_session_id: own_or_default!(forward_session_id)
                 .unwrap_or(base.forward_session_id),
             forward_custom_attributes: own_or_default!(forward_custom_attributes)
                 .unwrap_or(base.forward_custom_attributes),
             endpoint: base.endpoint,
+        }
+    }
+
+    /// A contract that takes text needs a template.
+    fn check_template(&mut self, serving: &raw::Serving) {
+        let Some(contract) = &serving.contract else { return };
+        let template = serving.template.as_ref().or(self.defaults.template.as_ref());
+        if contract.value.takes_text() && template.is_none() {
+            self.problems.push(contract.origin.error(
+                format!(
+                    "the contract {} takes text, and no template says how it is written",
+                    quoted(contract.value.as_str())
+                ),
+                "write `template = \"…\"`: a built-in's name, such as \"chatml\", or a path",
+            ));
         }
     }
 
@@ -137,6 +159,7 @@ impl<'a> Builder<'a> {
                 ));
             }
         }
+        self.check_template(serving);
         let unary = serving.unary.as_ref().or(self.defaults.unary.as_ref());
         let Some(unary) = unary.filter(|unary| unary.value == Unary::Stream) else { return };
         for (own, default, lack) in [
@@ -229,4 +252,15 @@ pub(super) fn is_resource_name(name: &str) -> bool {
         && name.bytes().all(inner)
         && !name.starts_with('-')
         && !name.ends_with('-')
+}
+
+/// A path has a `/`, or the extension of one of the two files.
+fn template(named: &Set<String>) -> TemplateSource {
+    let is_path = named.value.contains('/')
+        || [".jinja", ".json"].iter().any(|extension| named.value.ends_with(extension));
+    if is_path {
+        TemplateSource::Path(resolve(named))
+    } else {
+        TemplateSource::Builtin(named.value.clone())
+    }
 }

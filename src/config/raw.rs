@@ -6,7 +6,9 @@ use schemars::transform::RecursiveTransform;
 use serde_json::Value;
 
 use super::reader::{Named, Set, section};
-use super::settings::{AuthMode, BlockOrder, Contract, LogFormat, LogLevel, Service, Unary};
+use super::settings::{
+    AuthMode, BlockOrder, Contract, ControlTokens, LogFormat, LogLevel, Service, Unary,
+};
 use super::value::{AdminListen, Listen, Rate, Size, Span};
 
 section! {
@@ -123,7 +125,7 @@ section! {
         /// How long a unary answer may take as a whole; SageMaker itself gives up after 60 s.
         /// Default: `"70 s"`.
         invoke_timeout: Set<Span>,
-        /// Connections to one host. Default: 256.
+        /// Connections to one host. Default: 1024, as many as `limits.max_calls`.
         max_connections: Set<usize>,
         /// How long an unused connection is kept. Default: `"60 s"`.
         pool_idle: Set<Span>,
@@ -184,6 +186,21 @@ section! {
         cached_in_usage: Set<bool>,
         /// What goes into the payload's `model` member. Default: nothing.
         upstream_model: Set<String>,
+        /// The model's chat template, for every contract but `"openai"`: the name of a built-in, or
+        /// the path of a `chat_template.jinja`, a `tokenizer_config.json` or a directory with
+        /// them; a path has a `/` or a `.` that begins its extension, and a relative one starts
+        /// from this file.
+        template: Set<String>,
+        /// How the model marks reasoning and calls in its text. Default: as the built-in template
+        /// implies, else `"detect"`; `"none"` shows the text as it is.
+        format: Set<String>,
+        /// What happens to control tokens in what callers send. Default: `"neutralise"`.
+        control_tokens: Set<ControlTokens>,
+        /// Whether the container's tokenizer puts a BOS token before the prompt. Default: true.
+        adds_bos: Set<bool>,
+        /// The limit of tokens for a request that names none, where the container would stop
+        /// after a few without one. Default: 2048.
+        default_max_tokens: Set<usize>,
         /// Whether calls with the same beginning are sent to the same instance. Default: false.
         prefix_aware: Set<bool>,
         /// Whether the caller's `X-Amzn-SageMaker-Session-Id` goes to the endpoint. Default: true.

@@ -29,11 +29,22 @@ pub struct Config {
     pub models: Vec<Model>,
     /// SageMaker endpoints that may be named by their ARN, the most specific pattern first.
     pub allow: Vec<Allow>,
+    /// URLs of `AWS_ENDPOINT_URL…` variables: where the SDK goes unless a setting says otherwise.
+    pub inherited_urls: Vec<String>,
     /// What is worth a look, but no reason not to start.
     pub warnings: Vec<Problem>,
 }
 
 impl Config {
+    /// Every URL that calls may go to, other than the ones that the SDK resolves from a region.
+    pub fn upstream_urls(&self) -> impl Iterator<Item = &str> {
+        let models = self.models.iter().map(|model| &model.target);
+        let allow = self.allow.iter().map(|allow| &allow.template);
+        let targets = models.chain(allow).filter_map(|target| target.endpoint_url.as_deref());
+        let shared = self.sagemaker.endpoint_url.as_deref().into_iter();
+        shared.chain(targets).chain(self.inherited_urls.iter().map(String::as_str))
+    }
+
     /// Fills in the region, once the SDK has found it, wherever the operator named none.
     pub fn assume_region(&mut self, region: &str) {
         let models = self.models.iter_mut().map(|model| &mut model.target.region);
@@ -196,7 +207,7 @@ impl Default for SageMaker {
             first_byte_timeout: Duration::from_mins(2),
             idle_timeout: Duration::from_mins(1),
             invoke_timeout: Duration::from_secs(70),
-            max_connections: 256,
+            max_connections: 1024,
             pool_idle: Duration::from_mins(1),
         }
     }
@@ -246,6 +257,17 @@ pub struct Target {
     pub cached_in_usage: bool,
     /// What goes into the payload's `model` member.
     pub upstream_model: Option<String>,
+    /// The model's chat template, for containers that take text.
+    pub template: Option<TemplateSource>,
+    /// How the model marks reasoning and calls in its text, by the parser's name; `None`: as the
+    /// template implies, else as the text shows.
+    pub format: Option<String>,
+    /// What happens to control tokens in what callers send.
+    pub control_tokens: ControlTokens,
+    /// Whether the container's tokenizer puts a BOS token before the prompt.
+    pub adds_bos: bool,
+    /// The limit of tokens for a request that names none, where the container needs one.
+    pub default_max_tokens: u32,
     /// Whether calls with the same beginning are sent to the same instance.
     pub prefix_aware: bool,
     /// Whether the caller's `X-Amzn-SageMaker-Session-Id` goes to the endpoint.
@@ -271,6 +293,11 @@ impl Target {
             images: true,
             cached_in_usage: false,
             upstream_model: None,
+            template: None,
+            format: None,
+            control_tokens: ControlTokens::default(),
+            adds_bos: true,
+            default_max_tokens: 2048,
             prefix_aware: false,
             forward_session_id: true,
             forward_custom_attributes: true,
@@ -284,6 +311,43 @@ words! {
         /// OpenAI chat: vLLM, SGLang, LMI, TGI.
         #[default]
         OpenAi = "openai",
+        /// A rendered prompt as an OpenAI completion: vLLM, LMI, TGI, llama.cpp.
+        Completions = "completions",
+        /// A rendered prompt as Text Generation Inference's `inputs`.
+        Tgi = "tgi",
+        /// A rendered prompt as LMI's `inputs`.
+        Lmi = "lmi",
+        /// A rendered prompt as the Hugging Face inference toolkit's `inputs`.
+        HuggingFace = "hf",
+    }
+}
+
+impl Contract {
+    /// Whether the container is sent a prompt, which a template must have rendered.
+    pub const fn takes_text(self) -> bool {
+        !matches!(self, Self::OpenAi)
+    }
+}
+
+/// Where a model's chat template comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TemplateSource {
+    /// One of Helan's own, by its name.
+    Builtin(String),
+    /// A `chat_template.jinja`, a `tokenizer_config.json`, or a directory with them.
+    Path(PathBuf),
+}
+
+words! {
+    /// What happens to control tokens in what callers send.
+    pub enum ControlTokens {
+        /// They become plain text.
+        #[default]
+        Neutralise = "neutralise",
+        /// The call is refused.
+        Reject = "reject",
+        /// They go through.
+        Allow = "allow",
     }
 }
 

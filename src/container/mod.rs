@@ -4,6 +4,16 @@
 //! answer into Converse [`Event`]s; it does no I/O and knows no family.
 
 pub mod openai;
+pub mod text;
+
+mod blocks;
+mod decoder;
+mod ending;
+mod faults;
+mod generated;
+mod json;
+mod pointers;
+mod usage;
 
 use crate::converse::{Ask, Event};
 use crate::wire::Payload;
@@ -26,6 +36,17 @@ pub trait Container: Send + Sync + std::fmt::Debug {
 
     /// A decoder for one answer to `ask`. `random` makes the ids that the container leaves out.
     fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder>;
+
+    /// Payload and decoder of one question at once, for containers that would render a prompt
+    /// twice otherwise.
+    fn begin(
+        &self,
+        ask: &Ask,
+        mode: Mode,
+        random: fastrand::Rng,
+    ) -> Result<(Payload, Box<dyn Decoder>)> {
+        Ok((self.encode(ask, mode)?, self.decoder(ask, mode, random)))
+    }
 
     /// What an error that the container answered means to the caller. `status` is the container's
     /// own, where SageMaker told it; `body` may be cut (SageMaker keeps 2,048 characters).

@@ -94,7 +94,10 @@ impl Emulator {
     /// # Errors
     /// An internal error whose cause says why the address cannot be had.
     pub async fn bind(config: Config) -> Result<Self> {
-        let listener = TcpListener::bind(config.listen).await.map_err(io)?;
+        let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+            let at = config.listen;
+            Error::internal().because(format!("cannot listen on {at}: {error}"))
+        })?;
         let address = listener.local_addr().map_err(io)?;
         Ok(Self { listener, address, service: Service::new(config) })
     }

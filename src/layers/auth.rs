@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use http::header::EXPECT;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
@@ -90,10 +91,15 @@ impl AuthLayer {
         let (claim, announced) = match self.judge(&head, &budget) {
             Ok(judged) => judged,
             Err(error) => {
-                discard(&mut body).await;
+                // Who waits for our "100 Continue" has sent nothing yet, and need not begin.
+                if !head.headers.contains_key(EXPECT) {
+                    discard(&mut body).await;
+                }
                 return Err(error);
             }
         };
+        // What has no body needs no room for the largest.
+        let announced = announced.or_else(|| body.is_end_stream().then_some(0));
         let share = budget.share(announced.unwrap_or(budget.max_body())).await?;
         let Ok(read) = timeout(budget.deadline(), read(&mut body, &budget)).await else {
             return Err(Error::validation("The request body did not arrive in time."));

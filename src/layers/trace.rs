@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::Response;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::{Method, Response};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::{Answering, Arrived, Inbound};
@@ -62,6 +62,9 @@ where
         if let Some(attempt) = request.headers().get("amz-sdk-request") {
             record.attempt(attempt.to_str().unwrap_or_default());
         }
+        // Over HTTP/2 the connection would send the body of an answer to HEAD, which breaks the
+        // stream; over HTTP/1.1 it would drop it unread.
+        let bodiless = request.method() == Method::HEAD;
         Box::pin(async move {
             let arrived = Arrived { record: Arc::clone(&record), peer, request };
             let Ok(mut response) = inner.oneshot(arrived).await;
@@ -69,7 +72,18 @@ where
             if let Ok(id) = HeaderValue::from_str(record.id()) {
                 response.headers_mut().insert(REQUEST_ID, id);
             }
+            if bodiless {
+                response = without_body(response);
+            }
             Ok(response.map(|body| body.on_end(move |end| record.close(end == End::Abandoned))))
         })
     }
+}
+
+/// The head alone, which tells how long the body would have been.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = http_body::Body::size_hint(response.body()).exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    response.map(|_| Body::full(""))
 }

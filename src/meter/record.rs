@@ -1,5 +1,6 @@
 //! What is known about one call.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +16,35 @@ use crate::{Code, Error};
 pub struct Meter {
     clock: Clock,
     metrics: Arc<Metrics>,
+    stage: Arc<AtomicU8>,
 }
+
+/// Calls come in.
+const SERVING: u8 = 0;
+/// Calls in flight go on, and no others come.
+const ENDING: u8 = 1;
+/// What is still in flight is dropped by us, not by its caller.
+const CUT: u8 = 2;
 
 impl Meter {
     /// A meter that counts into `metrics`.
     pub fn new(clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self { clock, metrics }
+        Self { clock, metrics, stage: Arc::new(AtomicU8::new(SERVING)) }
+    }
+
+    /// From now on no more calls come: the gateway was asked to end.
+    pub fn ending(&self) {
+        self.stage.store(ENDING, Ordering::Relaxed);
+    }
+
+    /// Whether the gateway was asked to end.
+    pub fn is_ending(&self) -> bool {
+        self.stage.load(Ordering::Relaxed) != SERVING
+    }
+
+    /// From now on calls that are dropped were cut by the gateway's own end.
+    pub fn cut(&self) {
+        self.stage.store(CUT, Ordering::Relaxed);
     }
 
     /// The clock that records are timed with.
@@ -54,6 +78,8 @@ pub enum Ended {
     Failed,
     /// The caller had gone before the answer was complete.
     Gone,
+    /// The gateway ended, and its drain time was over.
+    Cut,
 }
 
 impl Ended {
@@ -63,6 +89,7 @@ impl Ended {
             Self::Complete => "complete",
             Self::Failed => "failed",
             Self::Gone => "client_gone",
+            Self::Cut => "cut",
         }
     }
 }
@@ -177,9 +204,18 @@ impl Record {
     }
 
     /// Why the call failed. The error's own words and those of its sources go to the log; they
-    /// never hold a body.
+    /// never hold a body. What a container said may repeat the prompt, so that of an error which
+    /// quotes it only the size is logged.
     pub fn failed(&self, error: &Error) {
-        let mut reason = error.message().to_owned();
+        let upstream = error.from_upstream();
+        let said = upstream.message.as_deref().unwrap_or_default();
+        let mut reason = if !said.is_empty() && error.message().contains(said) {
+            let status = upstream.status.map(|status| format!(" (status {status})"));
+            let status = status.unwrap_or_default();
+            format!("The container's error{status}, {} bytes of its own words", said.len())
+        } else {
+            error.message().to_owned()
+        };
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
             reason.push_str(": ");
@@ -199,6 +235,7 @@ impl Record {
         };
         let ended = match (facts.code, gone) {
             (Some(_), _) => Ended::Failed,
+            (None, true) if self.meter.stage.load(Ordering::Relaxed) == CUT => Ended::Cut,
             (None, true) => Ended::Gone,
             (None, false) => Ended::Complete,
         };

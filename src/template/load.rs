@@ -6,11 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::Template;
-
-/// The file that holds nothing but the template.
-const TEMPLATE_FILE: &str = "chat_template.jinja";
-/// The file that holds the tokens, and in older repositories the template.
-const TOKENIZER_FILE: &str = "tokenizer_config.json";
+use crate::config::{ModelFile, ModelFiles};
 
 /// Why there is no template.
 #[derive(Debug, thiserror::Error)]
@@ -69,29 +65,25 @@ impl Template {
     /// Beside a template's text, the directory's `tokenizer_config.json` and `tokenizer.json` give
     /// the tokens. Of several named templates, `tool_use` renders conversations with tools.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let is_directory = path.is_dir();
-        let directory = if is_directory { path } else { path.parent().unwrap_or(Path::new("")) };
-        let is_config = path.extension().is_some_and(|extension| extension == "json");
-        let config = if is_config { path.to_owned() } else { directory.join(TOKENIZER_FILE) };
+        let files =
+            ModelFiles::read(path).map_err(|(path, source)| LoadError::Read { path, source })?;
         let mut found = Found::default();
-        if is_config || config.is_file() {
-            found = Found::in_config(&config)?;
+        if let Some(config) = &files.tokenizer_config {
+            found = Found::parse(&config.text).map_err(|source| not_json(config, source))?;
         }
-        let text = if is_directory { path.join(TEMPLATE_FILE) } else { path.to_owned() };
-        if !is_config && (!is_directory || text.is_file()) {
-            found.default = Some(read(&text)?);
+        if let Some(template) = files.template {
+            found.default = Some(template.text);
             found.tool_use = None;
         }
-        let tokenizer = directory.join("tokenizer.json");
-        if tokenizer.is_file() {
-            found.add_tokenizer(&tokenizer)?;
+        if let Some(tokenizer) = &files.tokenizer {
+            found.add_tokenizer(&tokenizer.text).map_err(|source| not_json(tokenizer, source))?;
         }
         Self::from_found(found)?.ok_or_else(|| LoadError::Missing { path: path.to_owned() })
     }
 
     /// A template from the text of a `tokenizer_config.json`.
     pub fn from_tokenizer_config(config: &str) -> Result<Self, LoadError> {
-        let path = PathBuf::from(TOKENIZER_FILE);
+        let path = PathBuf::from("tokenizer_config.json");
         let found = Found::parse(config)
             .map_err(|source| LoadError::Json { path: path.clone(), source })?;
         Self::from_found(found)?.ok_or(LoadError::Missing { path })
@@ -99,11 +91,6 @@ impl Template {
 }
 
 impl Found {
-    fn in_config(path: &Path) -> Result<Self, LoadError> {
-        Self::parse(&read(path)?)
-            .map_err(|source| LoadError::Json { path: path.to_owned(), source })
-    }
-
     fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let config: TokenizerConfig = serde_json::from_str(text)?;
         let mut found = Self::default();
@@ -150,14 +137,13 @@ impl Found {
     }
 
     /// The added tokens of a `tokenizer.json`.
-    fn add_tokenizer(&mut self, path: &Path) -> Result<(), LoadError> {
+    fn add_tokenizer(&mut self, text: &str) -> Result<(), serde_json::Error> {
         #[derive(Deserialize)]
         struct Tokenizer {
             #[serde(default)]
             added_tokens: Vec<Json>,
         }
-        let tokenizer: Tokenizer = serde_json::from_str(&read(path)?)
-            .map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
+        let tokenizer: Tokenizer = serde_json::from_str(text)?;
         self.control
             .extend(tokenizer.added_tokens.iter().filter_map(token_text).map(str::to_owned));
         Ok(())
@@ -169,7 +155,6 @@ fn token_text(token: &Json) -> Option<&str> {
     token.as_str().or_else(|| token.get("content")?.as_str())
 }
 
-fn read(path: &Path) -> Result<String, LoadError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| LoadError::Read { path: path.to_owned(), source })
+fn not_json(file: &ModelFile, source: serde_json::Error) -> LoadError {
+    LoadError::Json { path: file.path.clone(), source }
 }

@@ -19,8 +19,6 @@ pub struct Hints {
     pub custom_attributes: Option<String>,
     /// Calls with the same id are routed to the same instance, whose prefix cache is warm.
     pub prefix_aware_id: Option<String>,
-    /// The production variant, over the target's own.
-    pub target_variant: Option<String>,
 }
 
 /// Why a call brought no answer.

@@ -303,6 +303,33 @@ async fn a_body_over_the_limit_is_refused_announced_or_not() {
     }
 }
 
+#[tokio::test]
+async fn what_has_no_body_needs_no_memory() {
+    // Room for one body of unknown length, and it is taken.
+    let rig = rig_with(Arc::new(OpenAi::default()), 8, 1024);
+    let _upstream = rig.upstream.script();
+    let mut first = Box::pin(rig.post("converse", ASK));
+    assert!((&mut first).now_or_never().is_none(), "its answer has not come");
+    let request = Request::get("/model/m/converse").body(Full::new(Bytes::new())).unwrap();
+    let inbound = Inbound { peer: ([127, 0, 0, 1], 9).into(), request };
+    let answer = rig.gateway.clone().oneshot(inbound).now_or_never();
+    let Ok(answer) = answer.expect("an answer at once");
+    assert_eq!(answer.status(), 405);
+}
+
+#[tokio::test]
+async fn an_answer_to_head_is_complete_without_a_body() {
+    let rig = rig();
+    let request = Request::head("/ping").body(Full::new(Bytes::new())).unwrap();
+    let inbound = Inbound { peer: ([127, 0, 0, 1], 9).into(), request };
+    let Ok(answer) = rig.gateway.clone().oneshot(inbound).await;
+    assert_eq!(answer.status(), 200);
+    drop(answer); // as hyper does
+    let metrics = rig.meter.metrics().render();
+    assert!(metrics.contains(r#"operation="Ping",model="",code="",ended="complete"} 1"#));
+    assert!(!metrics.contains("client_gone"), "{metrics}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn bodies_wait_for_memory_and_give_it_back() {
     // Room for one body of unknown length.

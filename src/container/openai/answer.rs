@@ -1,23 +1,22 @@
 //! One answer, from chunks to events: what a stream and a whole body have in common.
 
-use serde_json::Value;
-
 use super::calls::{Calls, Upto};
-use super::chunk::{self, Choice, Chunk, OneOrMany, Said, Usage};
-use super::faults::Fault;
-use super::pointers::Pointers;
-use super::usage::usage;
+use super::chunk::{Choice, Chunk, Said};
 use super::{Mode, Options};
-use crate::converse::{
-    Ask, ContentBlockDelta, ContentBlockStart, Event, MessageStopEvent, MetadataEvent, Metrics,
-    ReasoningContentBlockDelta, StopReason, ToolUseBlockDelta, ToolUseBlockStart,
-};
+use crate::container::blocks::{Blocks, Kind};
+use crate::container::decoder::Reader;
+use crate::container::ending::Ending;
+use crate::container::faults::Fault;
+use crate::container::generated::Generated;
+use crate::container::json::{self, OneOrMany, Text};
+use crate::container::pointers::Pointers;
+use crate::container::usage::{Usage, usage};
+use crate::converse::{Ask, Event, Input, StopReason};
+use crate::parse::{self, Format, Outcome, Start};
 use crate::{Code, Error, Result};
 
 /// How many bytes of other content may wait for tool calls to be over.
 const MOST_WAITING: usize = 1 << 20;
-/// How many blanks may wait for the words behind them.
-const MOST_BLANK: usize = 1 << 16;
 
 pub(super) struct Answer {
     mode: Mode,
@@ -26,6 +25,11 @@ pub(super) struct Answer {
     pointers: Pointers,
     blocks: Blocks,
     calls: Calls,
+    /// Reads the markup of a container that was started without parsers; none for one that
+    /// marks reasoning or calls itself, or whose text is to stay as it is.
+    markup: Option<Box<Generated>>,
+    /// What it found.
+    found: Outcome,
     waiting: Waiting,
     usage: Usage,
     finish: Option<Finish>,
@@ -51,43 +55,27 @@ struct Finish {
 }
 
 impl Answer {
-    pub(super) fn new(ask: &Ask, options: &Options, mode: Mode, random: fastrand::Rng) -> Self {
+    pub(super) fn new(ask: &Ask, options: &Options, mode: Mode, mut random: fastrand::Rng) -> Self {
+        let markup = match &ask.input {
+            Input::Conversation(conversation) if options.markup => {
+                let start = if options.opens_thinking { Start::Reasoning } else { Start::Text };
+                let random = random.fork();
+                Some(Generated::new(Format::Detect, conversation, start, vec![], random).into())
+            }
+            Input::Conversation(_) | Input::Prompt(_) => None,
+        };
         Self {
             mode,
             split: options.cached_in_usage || ask.has_cache_point(),
             pointers: Pointers::new(&ask.parameters.additional_response_field_paths),
             blocks: Blocks::default(),
             calls: Calls::new(random),
+            markup,
+            found: Outcome::default(),
             waiting: Waiting::default(),
             usage: Usage::default(),
             finish: None,
             words: None,
-        }
-    }
-
-    /// Takes one JSON text: a chunk, or a whole answer, or an array around one.
-    pub(super) fn json(&mut self, json: &[u8], out: &mut Vec<Event>) -> Result<()> {
-        if !self.pointers.is_empty() {
-            match serde_json::from_slice(json) {
-                Ok(Value::Array(values)) => values.iter().for_each(|v| self.pointers.look(v)),
-                Ok(value) => self.pointers.look(&value),
-                Err(_) => {} // told below
-            }
-        }
-        match chunk::read(json, |chunks| self.chunks(&chunks, json, out)) {
-            Ok(taken) => taken,
-            Err(error) => {
-                Err(Error::new(self.code(), "The model returned an answer that could not be read.")
-                    .because(Unreadable::from(&error)))
-            }
-        }
-    }
-
-    /// Keeps words that are no chunk.
-    pub(super) fn words(&mut self, words: &[u8]) {
-        if self.words.is_none() {
-            let words = words.get(..2048).unwrap_or(words);
-            self.words = Some(String::from_utf8_lossy(words).into_owned());
         }
     }
 
@@ -105,10 +93,7 @@ impl Answer {
         out: &mut Vec<Event>,
     ) -> Result<()> {
         for chunk in &chunks.0 {
-            let error = chunk.error.map(serde_json::value::RawValue::get);
-            if chunk.object.get() == "error"
-                || error.is_some_and(|error| !matches!(error, "\"\"" | "false" | "{}"))
-            {
+            if chunk.object.get() == "error" || chunk.error.is_some_and(Fault::is_told) {
                 return Err(Fault::of_answer(json).into_error(self.mode));
             }
             if let Some(usage) = chunk.usage.filter(|usage| {
@@ -141,7 +126,7 @@ impl Answer {
         if !reason.is_empty() {
             let sequence = [&choice.stop_reason, &choice.matched_stop]
                 .into_iter()
-                .map(chunk::Text::get)
+                .map(Text::get)
                 .find(|sequence| !sequence.is_empty());
             self.finish = Some(Finish {
                 reason: reason.to_owned(),
@@ -155,8 +140,14 @@ impl Answer {
     }
 
     fn said(&mut self, said: &Said<'_>, whole: bool, out: &mut Vec<Event>) -> Result<()> {
+        if !said.thought().is_empty() || !said.tool_calls.0.is_empty() {
+            self.end_markup(parse::Finish::End, out);
+        }
         self.speak(Kind::Reasoning, said.thought(), out)?;
-        self.speak(Kind::Text, said.content.get(), out)?;
+        match &mut self.markup {
+            Some(markup) => markup.push(said.content.get(), &mut self.blocks, out),
+            None => self.speak(Kind::Text, said.content.get(), out)?,
+        }
         for call in &said.tool_calls.0 {
             self.calls.take(call, whole).map_err(|error| error.with_code(self.code()))?;
         }
@@ -164,6 +155,13 @@ impl Answer {
             self.advance(Upto::Now, out);
         }
         Ok(())
+    }
+
+    /// Reads no more markup.
+    fn end_markup(&mut self, how: parse::Finish, out: &mut Vec<Event>) {
+        if let Some(mut markup) = self.markup.take() {
+            self.found = markup.finish(how, &mut self.blocks, out);
+        }
     }
 
     fn speak(&mut self, kind: Kind, text: &str, out: &mut Vec<Event>) -> Result<()> {
@@ -197,25 +195,48 @@ impl Answer {
             }
         }
     }
+}
+
+impl Reader for Answer {
+    fn json(&mut self, json: &[u8], out: &mut Vec<Event>) -> Result<()> {
+        self.pointers.look_at(json);
+        match serde_json::from_str(&json::text(json)) {
+            Ok(chunks) => self.chunks(&chunks, json, out),
+            Err(error) => Err(json::unreadable(self.code(), &error)),
+        }
+    }
+
+    fn words(&mut self, words: &[u8]) {
+        if self.words.is_none() {
+            let words = words.get(..2048).unwrap_or(words);
+            self.words = Some(String::from_utf8_lossy(words).into_owned());
+        }
+    }
 
     /// The end: fails if the container never said why it stopped. A whole body that holds an
     /// answer is whole without it.
-    pub(super) fn end(&mut self, out: &mut Vec<Event>) -> Result<()> {
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<()> {
         let finish = self.finish.take();
         if finish.is_none() && self.mode == Mode::Stream {
             return Err(self.incomplete());
         }
         let reason = finish.as_ref().map_or("stop", |finish| finish.reason.as_str());
+        let sequence = finish.as_ref().and_then(|finish| finish.sequence.clone());
+        let is_cut = matches!(reason, "length" | "content_filter") || sequence.is_some();
+        self.end_markup(if is_cut { parse::Finish::Cut } else { parse::Finish::End }, out);
         self.advance(if reason == "length" { Upto::Cut } else { Upto::End }, out);
         self.blocks.close(out);
-        let outcome = self.calls.outcome();
-        if finish.is_none() && self.blocks.index == 0 && outcome.broken == 0 {
+        let mut outcome = self.calls.outcome();
+        outcome.completed += self.found.calls as usize;
+        outcome.broken += self.found.malformed as usize + usize::from(self.found.cut_call);
+        if finish.is_none() && self.blocks.are_none() && outcome.broken == 0 {
             return Err(self.incomplete());
         }
-        let sequence = finish.as_ref().and_then(|finish| finish.sequence.clone());
         let stop_reason = match reason {
             "length" if outcome.broken > 0 => StopReason::MaxTokens,
             "content_filter" if outcome.broken > 0 => StopReason::ContentFiltered,
+            // A stop sequence inside a call.
+            _ if self.found.cut_call && sequence.is_some() => StopReason::StopSequence,
             _ if outcome.broken > 0 => StopReason::MalformedToolUse,
             // Engines say `stop` after a call that was named in the request, and TGI always.
             _ if outcome.completed > 0 => StopReason::ToolUse,
@@ -225,24 +246,13 @@ impl Answer {
             "stop" if sequence.is_some() => StopReason::StopSequence,
             _ => StopReason::EndTurn, // `stop`, `eos_token`, `tool_calls` without a call
         };
-        let pointers = std::mem::take(&mut self.pointers);
-        out.push(Event::MessageStop(MessageStopEvent {
-            additional_model_response_fields: pointers.into_fields(),
-            stop_reason,
-            stop_sequence: sequence.filter(|_| stop_reason == StopReason::StopSequence),
-        }));
-        out.push(Event::Metadata(MetadataEvent {
-            metrics: Metrics::default(),
-            performance_config: None,
-            service_tier: None,
-            trace: None,
-            usage: usage(self.usage, self.split),
-        }));
+        let ending = Ending { stop_reason, sequence, usage: usage(self.usage, self.split) };
+        ending.push(std::mem::take(&mut self.pointers), out);
         Ok(())
     }
 
     /// Why an answer without an end is no answer.
-    pub(super) fn incomplete(&self) -> Error {
+    fn incomplete(&self) -> Error {
         let fault = self.words.as_ref().map(|words| Fault::of_answer(words.as_bytes()));
         match fault {
             Some(fault) if !fault.is_unknown() => fault.into_error(self.mode),
@@ -254,96 +264,6 @@ impl Answer {
                 self.code(),
                 "The model's answer ended before it was complete. Try your request again.",
             ),
-        }
-    }
-}
-
-/// Where a JSON text could not be read; never the text.
-#[derive(Debug, thiserror::Error)]
-#[error("{category:?} error at line {line} column {column} of the container's JSON")]
-struct Unreadable {
-    category: serde_json::error::Category,
-    line: usize,
-    column: usize,
-}
-
-impl From<&serde_json::Error> for Unreadable {
-    fn from(error: &serde_json::Error) -> Self {
-        Self { category: error.classify(), line: error.line(), column: error.column() }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Text,
-    Reasoning,
-}
-
-/// The content blocks of an answer: one open at a time, each stopped before the next, none of
-/// them blank.
-#[derive(Debug, Default)]
-pub(super) struct Blocks {
-    /// Of the open block, or the next.
-    index: u32,
-    open: Option<Open>,
-    /// The blank beginning of a block of text or reasoning. It opens with its first word; if
-    /// none comes, there was no block.
-    blank: Option<(Kind, String)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
-    Said(Kind),
-    Tool,
-}
-
-impl Blocks {
-    fn say(&mut self, kind: Kind, text: &str, out: &mut Vec<Event>) {
-        if self.open == Some(Open::Said(kind)) {
-            self.blank = None;
-            out.push(self.delta(kind, text.to_owned()));
-            return;
-        }
-        let blank = self.blank.take().filter(|(of, _)| *of == kind);
-        let mut said = blank.map(|(_, blank)| blank).unwrap_or_default();
-        said.push_str(text);
-        if text.trim().is_empty() && said.len() <= MOST_BLANK {
-            self.blank = Some((kind, said));
-            return;
-        }
-        self.close(out);
-        self.open = Some(Open::Said(kind));
-        out.push(self.delta(kind, said));
-    }
-
-    fn delta(&self, kind: Kind, text: String) -> Event {
-        let delta = match kind {
-            Kind::Text => ContentBlockDelta::Text(text),
-            Kind::Reasoning => {
-                ContentBlockDelta::ReasoningContent(ReasoningContentBlockDelta::Text(text))
-            }
-        };
-        Event::delta(self.index, delta)
-    }
-
-    pub(super) fn start_tool(&mut self, tool_use_id: String, name: String, out: &mut Vec<Event>) {
-        self.close(out);
-        self.open = Some(Open::Tool);
-        let start = ToolUseBlockStart { name, tool_use_id, kind: None };
-        out.push(Event::start(self.index, ContentBlockStart::ToolUse(start)));
-        self.fragment("", out); // as Claude does on Bedrock
-    }
-
-    pub(super) fn fragment(&mut self, input: &str, out: &mut Vec<Event>) {
-        let delta = ToolUseBlockDelta { input: input.to_owned() };
-        out.push(Event::delta(self.index, ContentBlockDelta::ToolUse(delta)));
-    }
-
-    pub(super) fn close(&mut self, out: &mut Vec<Event>) {
-        self.blank = None;
-        if self.open.take().is_some() {
-            out.push(Event::stop(self.index));
-            self.index += 1;
         }
     }
 }

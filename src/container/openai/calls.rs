@@ -4,8 +4,8 @@
 //! kept until the live one is complete, so that calls whose pieces alternate still make whole
 //! blocks, one behind the other.
 
-use super::answer::Blocks;
 use super::chunk::{Function, ToolCall};
+use crate::container::blocks::{Blocks, tool_use_id};
 use crate::converse::Event;
 use crate::{Code, Error, Result};
 
@@ -145,7 +145,7 @@ impl Calls {
                 continue;
             }
             if !call.started {
-                let id = id(&call.id, &self.ids, &mut self.random);
+                let id = tool_use_id(&call.id, &self.ids, &mut self.random);
                 self.ids.push(id.clone());
                 blocks.start_tool(id, call.name.clone(), out);
                 call.started = true;
@@ -196,22 +196,6 @@ impl Call {
         blocks.close(out);
         is_object
     }
-}
-
-/// The container's id, if Bedrock could have given it and the answer has it once; TGI calls
-/// every call `0`.
-fn id(given: &str, taken: &[String], random: &mut fastrand::Rng) -> String {
-    let is_fit = (1..=64).contains(&given.len())
-        && given.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.:-".contains(&b))
-        && !given.bytes().all(|b| b.is_ascii_digit())
-        && !taken.iter().any(|id| id == given);
-    if is_fit {
-        return given.to_owned();
-    }
-    std::iter::once("tooluse_")
-        .flat_map(str::chars)
-        .chain(std::iter::repeat_with(|| random.alphanumeric()).take(22))
-        .collect()
 }
 
 /// Follows JSON text as far as to know when its object is closed.

@@ -8,14 +8,11 @@ mod answer;
 mod calls;
 mod chunk;
 mod encode;
-mod faults;
 mod messages;
-mod pointers;
-mod stream;
 mod tools;
-mod unary;
-mod usage;
 
+use super::decoder::{Stream, Unary};
+use super::faults::Fault;
 use super::{Container, Decoder, Mode};
 use crate::converse::Ask;
 use crate::wire::Payload;
@@ -42,6 +39,13 @@ pub struct Options {
     /// of Llama and Mistral; without it vLLM would stop a completion after 16 tokens. A
     /// conversation without a limit is sent without one: it may fill the context.
     pub prompt_max_tokens: u32,
+    /// Whether reasoning and calls are looked for in the text of a container that marks neither
+    /// itself, since it was started without parsers. Default: yes. Answers to prompts always come
+    /// as they are.
+    pub markup: bool,
+    /// Whether the model's template opens `<think>` itself, so that such text begins inside it.
+    /// Default: no.
+    pub opens_thinking: bool,
 }
 
 impl Default for Options {
@@ -53,6 +57,8 @@ impl Default for Options {
             reasoning_history: ReasoningHistory::default(),
             cached_in_usage: false,
             prompt_max_tokens: 512,
+            markup: true,
+            opens_thinking: false,
         }
     }
 }
@@ -111,12 +117,12 @@ impl Container for OpenAi {
     fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder> {
         let answer = answer::Answer::new(ask, &self.options, mode, random);
         match mode {
-            Mode::Unary => Box::new(unary::Unary::new(answer)),
-            Mode::Stream => Box::new(stream::Stream::new(answer)),
+            Mode::Unary => Box::new(Unary::new(answer)),
+            Mode::Stream => Box::new(Stream::new(answer)),
         }
     }
 
     fn refusal(&self, status: Option<u16>, body: &str) -> Error {
-        faults::Fault::of_refusal(status, body).into_error(Mode::Unary)
+        Fault::of_refusal(status, body).into_error(Mode::Unary)
     }
 }

@@ -1,6 +1,7 @@
 //! What `Converse` and `ConverseStream` have in common: the request, up to the question.
 
 use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 
 use crate::catalog::Target;
 use crate::converse::{Ask, Request};
@@ -10,11 +11,9 @@ use crate::{Error, Result};
 
 /// Reads and validates the body; refuses by name what is not built yet.
 pub(super) fn read(call: &Call) -> Result<Ask> {
-    let request = serde_json::from_slice::<Request>(&call.body)
-        .map_err(|e| Error::validation(e.to_string()))?;
-    if request.guardrail_config.is_some() {
-        return Err(Error::not_supported("guardrailConfig"));
-    }
+    refuse_compressed(&call.head.headers)?;
+    let request = Request::parse(&call.body)?;
+    refuse_guardrails(call, &request)?;
     if request.prompt_variables.is_some() {
         return Err(Error::not_supported("promptVariables"));
     }
@@ -22,24 +21,46 @@ pub(super) fn read(call: &Call) -> Result<Ask> {
     Ok(Ask::from(request))
 }
 
-/// What the call's headers tell the endpoint: the names that SageMaker itself reads.
-pub(super) fn hints(call: &Call, target: &Target) -> Hints {
-    let header = |name: &str| text(&call.head.headers, name);
-    Hints {
-        inference_id: Some(call.record.id().to_owned()),
-        session_id: target
-            .forward_session_id
-            .then(|| header("x-amzn-sagemaker-session-id"))
-            .flatten(),
-        custom_attributes: target
-            .forward_custom_attributes
-            .then(|| header("x-amzn-sagemaker-custom-attributes"))
-            .flatten(),
-        prefix_aware_id: header("x-amzn-sagemaker-prefix-aware-id"),
-        target_variant: header("x-amzn-sagemaker-target-variant"),
+/// No SDK compresses the body of these operations; who does is told so, and not that it is no JSON.
+fn refuse_compressed(headers: &HeaderMap) -> Result<()> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Error::not_supported("Content-Encoding"))
+        }
+        _ => Ok(()),
     }
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    Some(headers.get(name)?.to_str().ok()?.to_owned()).filter(|value| !value.is_empty())
+/// A guardrail may be asked for by a member, by a header, or by a key of the model's own fields.
+/// Whoever asks for one must not be answered without it.
+fn refuse_guardrails(call: &Call, request: &Request) -> Result<()> {
+    let fields = request.additional_model_request_fields.as_ref();
+    let asked = if request.guardrail_config.is_some() {
+        "guardrailConfig"
+    } else if call.head.headers.contains_key("x-amzn-bedrock-guardrailidentifier") {
+        "X-Amzn-Bedrock-GuardrailIdentifier"
+    } else if fields.is_some_and(|fields| fields.get("amazon-bedrock-guardrailConfig").is_some()) {
+        "amazon-bedrock-guardrailConfig"
+    } else {
+        return Ok(());
+    };
+    Err(Error::not_supported(asked))
+}
+
+/// What the call's headers tell the endpoint: the names that SageMaker itself reads, as far as the
+/// configuration lets callers use them.
+pub(super) fn hints(call: &Call, target: &Target) -> Hints {
+    let header = |name: &str, allowed: bool| {
+        let value = call.head.headers.get(name).filter(|_| allowed)?.to_str().ok()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    Hints {
+        inference_id: Some(call.record.id().to_owned()),
+        session_id: header("x-amzn-sagemaker-session-id", target.forward_session_id),
+        custom_attributes: header(
+            "x-amzn-sagemaker-custom-attributes",
+            target.forward_custom_attributes,
+        ),
+        prefix_aware_id: header("x-amzn-sagemaker-prefix-aware-id", target.prefix_aware),
+    }
 }

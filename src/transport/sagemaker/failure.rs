@@ -3,51 +3,60 @@
 //! Codes, statuses and texts: botocore `sagemaker-runtime` 2017-05-13 and field reports. Codes
 //! are read by name, since `ModelNotReadyException` and `InternalDependencyException` are not
 //! modelled on the stream operation, nor throttling on either.
+//!
+//! What goes to the log is written here, from codes and statuses: the SDK's own rendering of an
+//! error holds the answer's body, and with it what a container repeats of a prompt.
 
-use aws_sdk_sagemakerruntime::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sagemakerruntime::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemakerruntime::operation::invoke_endpoint::InvokeEndpointError;
 use aws_sdk_sagemakerruntime::operation::invoke_endpoint_with_response_stream::InvokeEndpointWithResponseStreamError;
 use aws_sdk_sagemakerruntime::types::error::{ModelError, ResponseStreamError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::event_stream::RawMessage;
+use aws_smithy_types::str_bytes::StrBytes;
 
 use super::super::Failure;
 use crate::error::Upstream;
 use crate::{Code, Error};
 
-pub(super) fn invoke(error: SdkError<InvokeEndpointError, HttpResponse>, size: usize) -> Failure {
+pub(super) fn invoke(error: &SdkError<InvokeEndpointError, HttpResponse>, size: usize) -> Failure {
     let model = match error.as_service_error() {
-        Some(InvokeEndpointError::ModelError(model)) => Some(model.clone()),
+        Some(InvokeEndpointError::ModelError(model)) => Some(model),
         _ => None,
     };
     call(error, model, size)
 }
 
 pub(super) fn stream(
-    error: SdkError<InvokeEndpointWithResponseStreamError, HttpResponse>,
+    error: &SdkError<InvokeEndpointWithResponseStreamError, HttpResponse>,
     size: usize,
 ) -> Failure {
     let model = match error.as_service_error() {
-        Some(InvokeEndpointWithResponseStreamError::ModelError(model)) => Some(model.clone()),
+        Some(InvokeEndpointWithResponseStreamError::ModelError(model)) => Some(model),
         _ => None,
     };
     call(error, model, size)
 }
 
-fn call<E>(error: SdkError<E, HttpResponse>, model: Option<ModelError>, size: usize) -> Failure
+fn call<E>(error: &SdkError<E, HttpResponse>, model: Option<&ModelError>, size: usize) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     if let Some(model) = model {
-        return container(&model, error);
+        return container(model, error);
     }
-    let refused = match &error {
+    let refused = match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             by_code(service.err().code(), service.err().message(), status, size)
         }
         SdkError::TimeoutError(_) => unreachable_endpoint(),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() || failure.is_io() => {
+        // Other, but transient: a connection that was closed before the answer's head.
+        SdkError::DispatchFailure(failure)
+            if failure.is_timeout()
+                || failure.is_io()
+                || failure.as_connector_error().is_some_and(|e| e.as_other().is_some()) =>
+        {
             unreachable_endpoint()
         }
         SdkError::ResponseError(_) => Error::new(
@@ -60,7 +69,31 @@ where
             "The gateway could not call the model's endpoint. Its log says why.",
         ),
     };
-    Failure::Other(refused.because(DisplayErrorContext(error).to_string()))
+    Failure::Other(refused.because(for_log(error)))
+}
+
+/// Code, status and request id of SageMaker's answer, or why there was none.
+fn for_log<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let SdkError::ServiceError(service) = error else { return chain(error) };
+    let code = service.err().code().unwrap_or("an error without a code");
+    let status = service.raw().status().as_u16();
+    let id = service.raw().headers().get("x-amzn-requestid").unwrap_or("none");
+    // In these words SageMaker quotes the container.
+    let said = service.err().message().filter(|_| code != "ModelError");
+    format!(
+        "SageMaker answered {code}, status {status}, request id {id}{}{}",
+        if said.is_some() { ": " } else { "" },
+        said.unwrap_or_default()
+    )
+}
+
+/// An error and its causes. For errors that hold no answer.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn unreachable_endpoint() -> Error {
@@ -72,15 +105,15 @@ fn unreachable_endpoint() -> Error {
 
 /// `ModelError`: the container answered, and SageMaker hands on its status and the first 2,048
 /// characters of its body; or it did not answer in time.
-fn container<E>(model: &ModelError, error: SdkError<E, HttpResponse>) -> Failure
+fn container<E>(model: &ModelError, error: &SdkError<E, HttpResponse>) -> Failure
 where
-    E: std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let said = model.message().unwrap_or_default();
     let original = model.original_message().unwrap_or_default();
     let status = model.original_status_code().and_then(|status| u16::try_from(status).ok());
     let answered = status.filter(|status| (100..=599).contains(status));
-    let source = DisplayErrorContext(error).to_string();
+    let source = for_log(error);
     if answered.is_none() && is_timeout(&format!("{said} {original}")) {
         return Failure::Other(
             Error::new(
@@ -93,7 +126,7 @@ where
     Failure::Container {
         status: answered,
         body: if original.is_empty() { said.to_owned() } else { original.to_owned() },
-        source: Error::new(Code::ModelError, said.to_owned()).because(source),
+        source: Error::new(Code::ModelError, source),
     }
 }
 
@@ -174,28 +207,42 @@ fn too_large(size: usize) -> Error {
 }
 
 /// An error after the head: an exception frame, or a connection that broke.
-pub(super) fn part(error: SdkError<ResponseStreamError, RawMessage>) -> Error {
-    let (code, said, reason) = match error.as_service_error() {
-        Some(ResponseStreamError::ModelStreamError(model)) => {
-            (Some("ModelStreamError"), model.message(), model.error_code())
-        }
-        Some(other) => (other.code(), other.message(), None),
-        None => (None, None, None),
+pub(super) fn part(error: &SdkError<ResponseStreamError, RawMessage>) -> Error {
+    let SdkError::ServiceError(service) = error else {
+        return broken().because(chain(error));
     };
-    let said = said.unwrap_or_default().to_owned();
-    let refused = match (code, reason) {
+    let (said, reason) = match service.err() {
+        ResponseStreamError::ModelStreamError(model) => (model.message(), model.error_code()),
+        other => (other.message(), None),
+    };
+    // The name is in the frame's head alone: the SDK gives modelled exceptions no code.
+    let name = exception_name(service.raw()).or(service.err().code()).unwrap_or_default();
+    let refused = match (name, reason) {
         (_, Some("ModelInvocationTimeExceeded")) => Error::new(
             Code::ModelTimeout,
             "The model did not finish its answer within the time that SageMaker allows.",
         ),
-        (Some("InternalStreamFailure"), _) => Error::internal(),
-        (Some("ThrottlingException"), _) => throttled(),
-        _ => Error::new(
-            Code::ModelStreamError,
-            "The connection to the model broke before its answer was complete. Try your request again.",
-        ),
+        ("InternalStreamFailure" | "InternalFailure" | "InternalDependencyException", _) => {
+            Error::internal()
+        }
+        ("ThrottlingException", _) => throttled(),
+        ("ServiceUnavailable" | "ServiceUnavailableException", _) => unavailable(),
+        _ => broken(),
     };
-    let upstream =
-        Upstream { message: Some(said).filter(|said| !said.is_empty()), ..Upstream::default() };
-    refused.upstream(upstream).because(DisplayErrorContext(error).to_string())
+    let log = format!("SageMaker sent {name} {}", reason.unwrap_or_default());
+    let message = said.filter(|said| !said.is_empty()).map(ToOwned::to_owned);
+    refused.upstream(Upstream { message, ..Upstream::default() }).because(log.trim_end().to_owned())
+}
+
+fn broken() -> Error {
+    Error::new(
+        Code::ModelStreamError,
+        "The connection to the model broke before its answer was complete. Try your request again.",
+    )
+}
+
+fn exception_name(raw: &RawMessage) -> Option<&str> {
+    let RawMessage::Decoded(message) = raw else { return None };
+    let name = message.headers().iter().find(|header| header.name().as_str() == ":exception-type");
+    name?.value().as_string().ok().map(StrBytes::as_str)
 }

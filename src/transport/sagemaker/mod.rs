@@ -27,52 +27,14 @@ use futures_util::stream::BoxStream;
 use tokio::time::timeout;
 
 use super::{Failure, Hints, Transport};
+use crate::config;
 use crate::wire::{Payload, Reply};
 use crate::{Code, Error, Result};
-
-/// How to reach SageMaker Runtime.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The region, where it is not left to the SDK's own chain.
-    pub region: Option<String>,
-    /// Another URL than the one the SDK resolves: an interface endpoint, the emulator.
-    pub endpoint_url: Option<String>,
-    /// A profile of the shared configuration.
-    pub profile: Option<String>,
-    /// For a TCP and TLS connection.
-    pub connect_timeout: Duration,
-    /// From the request to the head of a streamed answer.
-    pub first_byte_timeout: Duration,
-    /// Between two parts of a streamed answer.
-    pub idle_timeout: Duration,
-    /// From the request to the end of a whole answer; SageMaker itself gives up after 60 s.
-    pub invoke_timeout: Duration,
-    /// Open connections to one host, busy and idle.
-    pub max_connections: usize,
-    /// How long an idle connection is kept.
-    pub pool_idle: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            region: None,
-            endpoint_url: None,
-            profile: None,
-            connect_timeout: Duration::from_secs(3),
-            first_byte_timeout: Duration::from_mins(2),
-            idle_timeout: Duration::from_mins(1),
-            invoke_timeout: Duration::from_secs(70),
-            max_connections: 256,
-            pool_idle: Duration::from_mins(1),
-        }
-    }
-}
 
 /// The SDK's clients: one connection pool, and one client for each region and URL that targets
 /// name.
 pub struct Clients {
-    settings: Settings,
+    settings: config::SageMaker,
     http: pool::Client,
     shared: SdkConfig,
     /// Fixed credentials instead of the SDK's chain (the demo).
@@ -89,7 +51,7 @@ impl Clients {
     /// Reads the SDK's configuration chain (environment, profile, container and instance
     /// credentials) and builds the pool. Calls nobody yet.
     pub async fn connect(
-        settings: Settings,
+        settings: config::SageMaker,
         credentials: Option<aws_credential_types::Credentials>,
     ) -> Result<Self> {
         let pool = ConnectionPool::builder()
@@ -172,6 +134,23 @@ pub struct SageMaker {
     invoke_timeout: Duration,
 }
 
+/// The two operations take the same members, by builders that have no type in common.
+macro_rules! described {
+    ($operation:expr, $target:expr, $payload:expr, $hints:expr) => {
+        $operation
+            .endpoint_name(&$target.address.endpoint)
+            .content_type($payload.content_type)
+            .accept($payload.accept)
+            .set_inference_component_name($target.address.inference_component.clone())
+            .set_target_variant($target.address.target_variant.clone())
+            .set_inference_id($hints.inference_id.clone())
+            .set_session_id($hints.session_id.clone())
+            .set_custom_attributes($hints.custom_attributes.clone())
+            .set_prefix_aware_id($hints.prefix_aware_id.clone())
+            .body(Blob::new($payload.body))
+    };
+}
+
 impl Transport for SageMaker {
     fn invoke<'a>(
         &'a self,
@@ -180,24 +159,11 @@ impl Transport for SageMaker {
     ) -> BoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(async move {
             let size = payload.body.len();
-            let call = self
-                .client
-                .invoke_endpoint()
-                .endpoint_name(&self.address.endpoint)
-                .content_type(payload.content_type)
-                .accept(payload.accept)
-                .set_inference_component_name(self.address.inference_component.clone())
-                .set_target_variant(self.variant(hints))
-                .set_inference_id(hints.inference_id.clone())
-                .set_session_id(hints.session_id.clone())
-                .set_custom_attributes(hints.custom_attributes.clone())
-                .set_prefix_aware_id(hints.prefix_aware_id.clone())
-                .body(Blob::new(payload.body))
-                .send();
+            let call = described!(self.client.invoke_endpoint(), self, payload, hints).send();
             let answer = timeout(self.invoke_timeout, call)
                 .await
                 .map_err(|_| too_slow("answer"))?
-                .map_err(|error| failure::invoke(error, size))?;
+                .map_err(|error| failure::invoke(&error, size))?;
             let body = answer.body.map(Blob::into_inner).unwrap_or_default();
             Ok(Reply::whole(answer.content_type, Bytes::from(body)))
         })
@@ -210,35 +176,22 @@ impl Transport for SageMaker {
     ) -> BoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(async move {
             let size = payload.body.len();
-            let call = self
-                .client
-                .invoke_endpoint_with_response_stream()
-                .endpoint_name(&self.address.endpoint)
-                .content_type(payload.content_type)
-                .accept(payload.accept)
-                .set_inference_component_name(self.address.inference_component.clone())
-                .set_target_variant(self.variant(hints))
-                .set_inference_id(hints.inference_id.clone())
-                .set_session_id(hints.session_id.clone())
-                .set_custom_attributes(hints.custom_attributes.clone())
-                .set_prefix_aware_id(hints.prefix_aware_id.clone())
-                .body(Blob::new(payload.body))
-                .send();
+            let call = described!(
+                self.client.invoke_endpoint_with_response_stream(),
+                self,
+                payload,
+                hints
+            )
+            .send();
             let answer = timeout(self.first_byte_timeout, call)
                 .await
                 .map_err(|_| too_slow("begin to answer"))?
-                .map_err(|error| failure::stream(error, size))?;
+                .map_err(|error| failure::stream(&error, size))?;
             Ok(Reply {
                 content_type: answer.content_type,
                 body: parts(answer.body, self.idle_timeout),
             })
         })
-    }
-}
-
-impl SageMaker {
-    fn variant(&self, hints: &Hints) -> Option<String> {
-        hints.target_variant.clone().or_else(|| self.address.target_variant.clone())
     }
 }
 
@@ -270,7 +223,7 @@ fn parts(
                 // An event that a newer service may add is no part of the container's answer.
                 Ok(Some(_)) => {}
                 Ok(None) => return None,
-                Err(error) => return Some((Err(failure::part(error)), None)),
+                Err(error) => return Some((Err(failure::part(&error)), None)),
             }
         }
     }))

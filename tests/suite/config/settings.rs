@@ -64,7 +64,8 @@ fn the_example_file_is_complete_and_shows_the_defaults() {
     let region = Some("cn-northwest-1".to_owned());
     assert_eq!(config.sagemaker, SageMaker { region: region.clone(), ..SageMaker::default() });
     let ids: Vec<_> = config.models.iter().map(|model| model.id.as_str()).collect();
-    assert_eq!(ids, ["deepseek.r1-v1:0", "qwen.qwen3-32b-v1:0"]);
+    let mistral = "mistral.mistral-7b-instruct-v0:2";
+    assert_eq!(ids, ["deepseek.r1-v1:0", "qwen.qwen3-32b-v1:0", mistral]);
     assert_eq!(config.models[0].block_order, Some(BlockOrder::TextFirst));
     assert_eq!(
         config.models[1].target,

@@ -1,16 +1,19 @@
 //! The real binary, as its callers and its operator meet it.
 #![cfg(test)]
 
+mod log;
 mod refusals;
 mod running;
 mod rust_sdk;
 mod strangers;
+mod text;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
@@ -29,6 +32,7 @@ struct Process {
     child: Child,
     address: SocketAddr,
     admin: Option<SocketAddr>,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Process {
@@ -59,14 +63,19 @@ impl Process {
                 admin = Some(address(&line).unwrap());
             } else if line.contains("is listening on") {
                 let address = address(&line).unwrap();
-                drain(child.stderr.take().unwrap());
-                return Ok(Self { child, address, admin });
+                let log = drain(child.stderr.take().unwrap());
+                return Ok(Self { child, address, admin, log });
             }
         }
         let mut output = String::new();
         child.stderr.take().unwrap().read_to_string(&mut output).unwrap();
         assert!(!child.wait().unwrap().success());
         Err(output)
+    }
+
+    /// What it has logged so far.
+    fn log(&self) -> String {
+        String::from_utf8(self.log.lock().unwrap().clone()).unwrap()
     }
 
     /// Resident memory, in bytes.
@@ -89,8 +98,17 @@ impl Drop for Process {
 }
 
 /// Reads on, so that the process never waits for room to log.
-fn drain(mut stderr: impl std::io::Read + Send + 'static) {
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+fn drain(stderr: impl std::io::Read + Send + 'static) -> Arc<Mutex<Vec<u8>>> {
+    let log = Arc::new(Mutex::new(vec![]));
+    let written = Arc::clone(&log);
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(stderr);
+        let mut line = vec![];
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            written.lock().unwrap().append(&mut line);
+        }
+    });
+    log
 }
 
 /// An emulator with `rules`, and a gateway before it that serves its endpoint `e` as model `m`.

@@ -85,6 +85,35 @@ async fn callers_who_are_not_known() {
 }
 
 #[tokio::test]
+async fn who_is_refused_by_the_head_is_never_told_to_continue() {
+    let pair = pair("", "");
+    let at = pair.gateway.address;
+    let expecting = |head: String| head.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
+    let stranger = signed(at, "POST", PATH, ASK.as_bytes(), ("AKIDSTRANGER", SECRET), now());
+    let answer = send(at, &[expecting(stranger).as_bytes()]).await;
+    refused(&answer, 403, "UnrecognizedClientException", "");
+    let large =
+        head(at, "POST", PATH, b"", now()).replace("Content-Length: 0", "Content-Length: 99000000");
+    let answer = send(at, &[expecting(large).as_bytes()]).await;
+    refused(&answer, 413, "ValidationException", "25000000 bytes");
+
+    let known = expecting(head(at, "POST", PATH, ASK.as_bytes(), now()));
+    let answer = send(at, &[known.as_bytes(), ASK.as_bytes()]).await;
+    assert_eq!(answer.status, 100);
+    assert!(String::from_utf8_lossy(&answer.body).starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_by_name() {
+    let pair = pair("", "");
+    let head = head(pair.gateway.address, "POST", PATH, ASK.as_bytes(), now())
+        .replace("\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n");
+    let answer = send(pair.gateway.address, &[head.as_bytes(), ASK.as_bytes()]).await;
+    let told = "Content-Encoding is not supported by this gateway yet.";
+    refused(&answer, 400, "ValidationException", told);
+}
+
+#[tokio::test]
 async fn paths_and_sizes() {
     let pair = pair("", "[limits]\nmax_body = 2000\n");
     let at = pair.gateway.address;
@@ -149,6 +178,17 @@ async fn what_is_not_built_is_refused_by_its_name() {
             &format!("{name} is not supported by this gateway yet."),
         );
     }
+    let fields = r#"{"additionalModelRequestFields":{"amazon-bedrock-guardrailConfig":{}},"#;
+    let answer = post(at, PATH, &ASK.replacen('{', fields, 1)).await;
+    let refusal = "amazon-bedrock-guardrailConfig is not supported by this gateway yet.";
+    refused(&answer, 400, "ValidationException", refusal);
+    let signed = head(at, "POST", PATH, ASK.as_bytes(), now());
+    let header = "\r\nX-Amzn-Bedrock-GuardrailIdentifier: abc\r\n\r\n";
+    let signed = signed.replace("\r\n\r\n", header);
+    let answer = send(at, &[signed.as_bytes(), ASK.as_bytes()]).await;
+    let refusal = "X-Amzn-Bedrock-GuardrailIdentifier is not supported by this gateway yet.";
+    refused(&answer, 400, "ValidationException", refusal);
+
     let answer = post(at, "/openai/v1/chat/completions", "{}").await;
     assert_eq!(answer.status, 400);
     let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();

@@ -1,6 +1,5 @@
 //! What the operator sees: metrics, health, the drain, TLS, and mistakes at the start.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -54,6 +53,29 @@ async fn a_stream_ends_in_peace_when_the_gateway_is_asked_to_end() {
     assert!(text.contains("metadata") && text.contains("end_turn"), "{text}");
     assert!(pair.gateway.child.wait().unwrap().success());
     assert!(TcpStream::connect(at).await.is_err());
+}
+
+#[tokio::test]
+async fn a_call_that_outlives_the_drain_is_cut_by_us_and_said_so() {
+    let rules =
+        "[[rules]]\nanswer.text = \"one two three\"\nfault.stall = { after = 2, ms = 3600000 }\n";
+    let mut pair = pair(rules, "[limits]\ndrain = \"1s\"\n[log]\nformat = \"json\"\n");
+    let at = pair.gateway.address;
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let head = head(at, "POST", "/model/m/converse-stream", ASK.as_bytes(), now());
+    stream.write_all(&[head.as_bytes(), ASK.as_bytes()].concat()).await.unwrap();
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+
+    pair.gateway.signal("-TERM");
+    let admin = pair.gateway.admin.unwrap();
+    let ready = b"GET /ready HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    while send(admin, &[ready]).await.status != 503 {}
+    stream.read_to_end(&mut answer).await.unwrap_or_default();
+    assert!(pair.gateway.child.wait().unwrap().success());
+    let calls = log::calls(&pair.gateway, 1).await;
+    assert_eq!(calls[0]["ended"], "cut");
 }
 
 #[tokio::test]
@@ -145,6 +167,17 @@ fn an_upstream_that_is_the_gateway_itself_is_refused() {
     let arguments = ["serve", "--config", config.to_str().unwrap()];
     let Err(output) = Process::try_start(&arguments) else { panic!("it started") };
     assert!(output.contains("endpoint"), "{output}");
+}
+
+#[test]
+fn without_a_region_nothing_is_served() {
+    let files = tempfile::tempdir().unwrap();
+    let config = files.path().join("helan.toml");
+    let text = "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"off\"\n[auth]\nmode = \"none\"\n[models.m]\nendpoint = \"e\"\n";
+    std::fs::write(&config, text).unwrap();
+    let arguments = ["serve", "--config", config.to_str().unwrap()];
+    let Err(output) = Process::try_start(&arguments) else { panic!("it started") };
+    assert!(output.contains("AWS_REGION"), "{output}");
 }
 
 #[test]

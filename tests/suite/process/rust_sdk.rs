@@ -3,10 +3,11 @@
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_bedrockruntime::types::{
-    AnyToolChoice, ContentBlock, ContentBlockDelta, ContentBlockStart, ConversationRole,
-    ConverseStreamOutput, ImageBlock, ImageFormat, ImageSource, InferenceConfiguration, Message,
-    ReasoningContentBlockDelta, StopReason, SystemContentBlock, Tool, ToolChoice,
-    ToolConfiguration, ToolInputSchema, ToolResultBlock, ToolResultContentBlock, ToolSpecification,
+    AnyToolChoice, AutoToolChoice, ContentBlock, ContentBlockDelta, ContentBlockStart,
+    ConversationRole, ConverseStreamOutput, ImageBlock, ImageFormat, ImageSource,
+    InferenceConfiguration, Message, ReasoningContentBlockDelta, SpecificToolChoice, StopReason,
+    SystemContentBlock, Tool, ToolChoice, ToolConfiguration, ToolInputSchema, ToolResultBlock,
+    ToolResultContentBlock, ToolSpecification,
 };
 use aws_smithy_types::{Blob, Document};
 
@@ -22,6 +23,16 @@ answer.tool_calls = [{ name = "get_weather", arguments = { city = "银川" } }, 
 [[rules]]
 when.tool_results = true
 answer.text = "The tool says: {tool_result}"
+[[rules]]
+when.tool_choice = "named"
+answer.tool_calls = [{ name = "get_time", arguments = "{}" }]
+[[rules]]
+when.text = "#maybe"
+when.tools = true
+answer.text = "No tool is needed."
+[[rules]]
+when.text = "#stop"
+answer.text = "one two three"
 [[rules]]
 when.text = "#image"
 answer.text = "images: {images}"
@@ -137,6 +148,42 @@ async fn tools_and_their_results() {
     let text =
         answer.output().unwrap().as_message().unwrap().content()[0].as_text().unwrap().clone();
     assert!(text.contains("sunny"), "{text}");
+}
+
+#[tokio::test]
+async fn a_tool_by_name_and_a_tool_that_is_not_needed() {
+    let pair = pair(RULES, "");
+    let client = client(&pair);
+    let named = ToolChoice::Tool(SpecificToolChoice::builder().name("get_time").build().unwrap());
+    let asked = client.converse().model_id("m").messages(user("#named"));
+    let answer = asked.tool_config(tools(Some(named))).send().await.unwrap();
+    // vLLM says `stop` here; a call that is complete is a call.
+    assert_eq!(answer.stop_reason(), &StopReason::ToolUse);
+    let turn = answer.output().unwrap().as_message().unwrap().clone();
+    assert_eq!(turn.content()[0].as_tool_use().unwrap().name(), "get_time");
+
+    let auto = ToolChoice::Auto(AutoToolChoice::builder().build());
+    let asked = client.converse().model_id("m").messages(user("#maybe"));
+    let answer = asked.tool_config(tools(Some(auto))).send().await.unwrap();
+    assert_eq!(answer.stop_reason(), &StopReason::EndTurn);
+}
+
+#[tokio::test]
+async fn stop_sequences_and_limits() {
+    let pair = pair(RULES, "");
+    let client = client(&pair);
+    let stop = InferenceConfiguration::builder().stop_sequences(" three").build();
+    let asked = client.converse().model_id("m").messages(user("#stop")).inference_config(stop);
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.stop_reason(), &StopReason::StopSequence);
+    let turn = answer.output().unwrap().as_message().unwrap().clone();
+    assert_eq!(turn.content()[0].as_text().unwrap(), "one two");
+
+    let limit = InferenceConfiguration::builder().max_tokens(1).build();
+    let asked = client.converse().model_id("m").messages(user("#stop")).inference_config(limit);
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.stop_reason(), &StopReason::MaxTokens);
+    assert_eq!(answer.usage().unwrap().output_tokens(), 1);
 }
 
 #[tokio::test]

@@ -1,20 +1,37 @@
-//! Streamed answers: server-sent events or JSON lines, told apart line by line.
+//! From bytes to JSON texts: what every container's answers have in common.
 
 use bytes::Bytes;
 
-use super::answer::Answer;
-use crate::container::Decoder;
+use super::Decoder;
 use crate::converse::Event;
 use crate::wire::lines::{Line, Lines, sniff};
-use crate::{Code, Result};
+use crate::{Code, Error, Result};
 
 /// How many bytes one line may have. No chunk comes near; an answer that was not streamed at all
 /// is one line.
 const LONGEST_LINE: usize = 16 << 20;
+/// How many bytes a body may have; SageMaker's own limit is below it.
+const LARGEST: usize = 32 << 20;
 
-pub(super) struct Stream {
+/// Understands the JSON texts of one answer.
+pub(super) trait Reader: Send {
+    /// Takes one JSON text: an object or an array.
+    fn json(&mut self, json: &[u8], out: &mut Vec<Event>) -> Result<()>;
+
+    /// Keeps words that are no JSON: what is known if the end is missing.
+    fn words(&mut self, words: &[u8]);
+
+    /// Takes the end; fails if the container did not tell it before.
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<()>;
+
+    /// Why an answer without an end is no answer.
+    fn incomplete(&self) -> Error;
+}
+
+/// Streamed answers: server-sent events or JSON lines, told apart line by line.
+pub(super) struct Stream<R> {
     lines: Lines,
-    answer: Answer,
+    answer: R,
     state: State,
 }
 
@@ -26,15 +43,15 @@ enum State {
     Failed,
 }
 
-impl Stream {
-    pub(super) fn new(answer: Answer) -> Self {
+impl<R: Reader> Stream<R> {
+    pub(super) fn new(answer: R) -> Self {
         Self { lines: Lines::new(LONGEST_LINE), answer, state: State::Open }
     }
 
     fn take(&mut self, out: &mut Vec<Event>) -> Result<()> {
         for line in self.lines.by_ref() {
             let line =
-                line.map_err(|error| crate::Error::from(error).with_code(Code::ModelStreamError))?;
+                line.map_err(|error| Error::from(error).with_code(Code::ModelStreamError))?;
             for item in sniff(&line) {
                 match item {
                     Line::Data(json) if matches!(json.first(), Some(b'{' | b'[')) => {
@@ -61,7 +78,7 @@ impl Stream {
     }
 }
 
-impl Decoder for Stream {
+impl<R: Reader> Decoder for Stream<R> {
     fn push(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<()> {
         if self.state != State::Open {
             return Ok(());
@@ -83,5 +100,42 @@ impl Decoder for Stream {
         })?;
         self.state = State::Done;
         Ok(())
+    }
+}
+
+/// Whole answers: one JSON body, which says the same as a stream.
+pub(super) struct Unary<R> {
+    body: Vec<u8>,
+    answer: R,
+}
+
+impl<R: Reader> Unary<R> {
+    pub(super) fn new(answer: R) -> Self {
+        Self { body: vec![], answer }
+    }
+}
+
+impl<R: Reader> Decoder for Unary<R> {
+    fn push(&mut self, bytes: &[u8], _out: &mut Vec<Event>) -> Result<()> {
+        if self.body.len() + bytes.len() > LARGEST {
+            return Err(Error::new(
+                Code::ModelError,
+                "The model returned an answer that is too long to be read.",
+            ));
+        }
+        self.body.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<Event>) -> Result<()> {
+        let body = std::mem::take(&mut self.body);
+        let body = body.trim_ascii();
+        if matches!(body.first(), Some(b'{' | b'[')) {
+            self.answer.json(body, out)?;
+        } else if !body.is_empty() {
+            self.answer.words(body);
+            return Err(self.answer.incomplete());
+        }
+        self.answer.end(out)
     }
 }

@@ -1,7 +1,28 @@
 //! Tokens.
 
-use super::chunk::Usage;
+use serde::Deserialize;
+
+use super::json::Count;
 use crate::converse::TokenUsage;
+
+/// Token counts, as OpenAI names them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Usage {
+    #[serde(default)]
+    pub(super) prompt_tokens: Count,
+    #[serde(default)]
+    pub(super) completion_tokens: Count,
+    #[serde(default)]
+    pub(super) prompt_tokens_details: Option<PromptDetails>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct PromptDetails {
+    #[serde(default)]
+    pub(super) cached_tokens: Count,
+    #[serde(default)]
+    pub(super) created_cache_tokens: Count,
+}
 
 /// What was counted, as Bedrock tells it. Nothing is invented: what the container did not count
 /// is zero.

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Mode;
 use crate::error::Upstream;
@@ -41,6 +42,11 @@ pub(super) struct Fault {
 impl Fault {
     pub(super) fn new(message: &str) -> Self {
         Self { message: message.to_owned(), ..Self::default() }
+    }
+
+    /// Whether the member `error` of an answer is one.
+    pub(super) fn is_told(error: &RawValue) -> bool {
+        !matches!(error.get(), "\"\"" | "false" | "{}")
     }
 
     /// An answer with an error's status.

@@ -24,12 +24,24 @@ impl Pointers {
         Self { paths: paths.iter().map(|p| Found { path: p.clone(), placed: None }).collect() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.paths.is_empty()
     }
 
+    /// Looks at one JSON text of the answer, or at each element of an array.
+    pub(super) fn look_at(&mut self, json: &[u8]) {
+        if self.is_empty() {
+            return;
+        }
+        match serde_json::from_slice(json) {
+            Ok(Value::Array(values)) => values.iter().for_each(|value| self.look(value)),
+            Ok(value) => self.look(&value),
+            Err(_) => {} // whoever reads it next says so
+        }
+    }
+
     /// Looks at one value of the answer.
-    pub(super) fn look(&mut self, answer: &Value) {
+    fn look(&mut self, answer: &Value) {
         for found in &mut self.paths {
             let Some(value) = answer.pointer(&found.path) else {
                 continue;
