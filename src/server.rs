@@ -162,7 +162,7 @@ fn builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(idle_timeout) // hyper's clock runs between requests, too
-        .max_buf_size(64 * 1024);
+        .max_buf_size(32 * 1024); // the longest head; as much waits unread on each connection
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -91,8 +91,10 @@ impl AuthLayer {
         let (claim, announced) = match self.judge(&head, &budget) {
             Ok(judged) => judged,
             Err(error) => {
-                // Who waits for our "100 Continue" has sent nothing yet, and need not begin.
-                if !head.headers.contains_key(EXPECT) {
+                // Who waits for our "100 Continue" has sent nothing yet, and need not begin; and of
+                // a body that is too long to be thrown away as a whole, nothing is read.
+                let short = content_length(&head.headers).is_none_or(|bytes| bytes <= DISCARD);
+                if short && !head.headers.contains_key(EXPECT) {
                     discard(&mut body).await;
                 }
                 return Err(error);

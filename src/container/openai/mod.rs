@@ -20,6 +20,7 @@ use crate::{Error, Result};
 
 /// What the deployed model and its container can be asked, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Options {
     /// Whether the model sees images. Default: yes; a model that does not answers with its own
     /// refusal.

@@ -80,7 +80,7 @@ pub(super) fn number(number: f32) -> Value {
     exact.map_or(Value::Null, Value::Number)
 }
 
-fn schema<'a>(parameters: &'a Parameters, dialect: Dialect) -> Result<(Option<Value>, &'a str)> {
+fn schema(parameters: &Parameters, dialect: Dialect) -> Result<(Option<Value>, &str)> {
     let Some(format) = &parameters.output.text_format else {
         return Ok((None, ""));
     };

@@ -82,13 +82,13 @@ pub(super) struct Token<'a> {
     #[serde(default)]
     special: Option<bool>,
     /// LMI's rolling batch, where it says so.
-    #[serde(default)]
-    special_token: Option<bool>,
+    #[serde(default, rename = "special_token")]
+    special_too: Option<bool>,
 }
 
 impl Token<'_> {
     pub(super) fn is_special(&self) -> bool {
-        self.special == Some(true) || self.special_token == Some(true)
+        self.special == Some(true) || self.special_too == Some(true)
     }
 }
 

@@ -138,9 +138,9 @@ fn completion(texts: &[&str], reason: &str) -> [String; 2] {
         r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}}"#
             .into(),
     );
-    let lines = chunks.iter().map(|chunk| format!("{chunk}\n")).collect::<String>() + "\n";
-    let events = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect::<String>();
-    [lines, events + "data: [DONE]\n\n"]
+    let lines = chunks.join("\n") + "\n\n";
+    let events = format!("data: {}\n\ndata: [DONE]\n\n", chunks.join("\n\ndata: "));
+    [lines, events]
 }
 
 #[test]
@@ -150,7 +150,8 @@ fn completions_with_markup() {
             let whole = decode(known(Dialect::Completions), ask, Mode::Stream, [bytes.as_bytes()]);
             let cut =
                 decode(known(Dialect::Completions), ask, Mode::Stream, bytes.as_bytes().chunks(1));
-            (whole.1.unwrap(), cut.1.unwrap()).0;
+            whole.1.unwrap();
+            cut.1.unwrap();
             assert_eq!(told(&whole.0), told(&cut.0));
             told(&whole.0)
         });

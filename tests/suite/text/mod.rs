@@ -5,6 +5,7 @@ mod encode;
 mod errors;
 mod properties;
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use helan::clock::Clock;
@@ -19,7 +20,7 @@ use helan::{Error, Result};
 use serde_json::Value;
 use time::macros::datetime;
 
-/// A ChatML with a BOS token, tools and a switch.
+/// A `ChatML` with a BOS token, tools and a switch.
 const TEMPLATE: &str = "{{ bos_token }}{% if tools %}tools: {{ tools | tojson }}\n{% endif %}\
 {% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}\
 {% for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}<|im_end|>\n{% endfor %}\
@@ -98,7 +99,7 @@ fn told(events: &[Event]) -> String {
                 assert_eq!(open, None, "one block at a time");
                 open = Some(start.content_block_index);
                 let ContentBlockStart::ToolUse(tool) = &start.start else { panic!("a tool") };
-                out += &format!("{}(", tool.name);
+                let _ = write!(out, "{}(", tool.name);
             }
             Event::ContentBlockDelta(delta) => {
                 let (kind, more) = match &delta.delta {
@@ -124,15 +125,15 @@ fn told(events: &[Event]) -> String {
                 assert_eq!(open, None);
                 out += stop.stop_reason.as_str();
                 if let Some(sequence) = &stop.stop_sequence {
-                    out += &format!(" {sequence}");
+                    let _ = write!(out, " {sequence}");
                 }
                 if let Some(fields) = &stop.additional_model_response_fields {
-                    out += &format!(" {fields}");
+                    let _ = write!(out, " {fields}");
                 }
             }
             Event::Metadata(metadata) => {
                 let usage = &metadata.usage;
-                out += &format!(" {}+{}", usage.input_tokens, usage.output_tokens);
+                let _ = write!(out, " {}+{}", usage.input_tokens, usage.output_tokens);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Any bytes, cut anywhere.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -28,8 +30,10 @@ fn stream(tokens: &[String]) -> String {
         } else {
             r#""generated_text":null,"details":null"#
         };
-        out +=
-            &format!("data:{{\"token\":{{\"id\":1,\"text\":{text},\"special\":false}},{end}}}\n\n");
+        let _ = write!(
+            out,
+            "data:{{\"token\":{{\"id\":1,\"text\":{text},\"special\":false}},{end}}}\n\n"
+        );
     }
     out
 }
