@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::{assemble, output};
 use crate::clock::Clock;
 use crate::config::{self, Config, Problem, Severity, TemplateSource};
-use crate::template::Findings;
+use crate::template::{Builtin, Findings};
 
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let Some(config) = load(file) else { return ExitCode::FAILURE };
@@ -51,6 +51,15 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
 
 /// What a model's template can do, as its probe found.
 fn show_findings(source: &TemplateSource) {
+    if let TemplateSource::Builtin(name) = source
+        && Builtin::find(name).is_some_and(|builtin| !builtin.verified)
+    {
+        output::print(format_args!(
+            "    {}{name} follows the documented format; the model's own chat_template.jinja is surer{:#}",
+            output::WARNING,
+            output::WARNING
+        ));
+    }
     if let Ok((template, _)) = assemble::template(source) {
         for line in Findings::of(&template).to_string().lines() {
             output::print(format_args!("    {}{line}{:#}", output::DIM, output::DIM));

@@ -23,7 +23,8 @@ pub struct Builtin {
     pub reasoning: Option<&'static str>,
     /// How the model calls tools, by the parser's name.
     pub tools: Option<&'static str>,
-    /// Whether the format was compared with the model's own template.
+    /// Whether all of it, tools included, was compared with what the model's own template renders;
+    /// else parts follow the format as it is documented.
     pub verified: bool,
 }
 
@@ -259,11 +260,12 @@ pub const BUILTINS: &[Builtin] = &[
     Builtin { verified: false, ..deepseek("deepseek-r1", &["deepseek-r1-0528"], true) },
     deepseek("deepseek-r1-distill-llama", &[], true),
     deepseek("deepseek-r1-distill-qwen", &[], true),
-    deepseek("deepseek-v3", &["deepseek-v3-0324"], false),
+    Builtin { verified: false, ..deepseek("deepseek-v3", &["deepseek-v3-0324"], false) },
     Builtin {
         source: &[include_str!("deepseek_v3_1.jinja")],
         reasoning: Some("think"),
         tools: Some("deepseek_v31"),
+        verified: false,
         ..deepseek("deepseek-v3.1", &[], false)
     },
     Builtin {
@@ -318,6 +320,7 @@ pub const BUILTINS: &[Builtin] = &[
         eos_token: "<|im_end|>",
         control: QWEN_CONTROL,
         tools: Some("qwen3_coder"),
+        verified: false,
         ..PLAIN
     },
     mistral("mistral-v1", &["mixtral"], &["{%- set version, gap = 1, ' ' -%}", MISTRAL], None),
@@ -333,24 +336,33 @@ pub const BUILTINS: &[Builtin] = &[
         &["{%- set version, gap = 2, '' -%}", MISTRAL],
         Some("mistral"),
     ),
-    mistral(
-        "mistral-v7",
-        &["mistral-large-2411"],
-        &["{%- set version, gap = 7, ' ' -%}", MISTRAL],
-        Some("mistral"),
-    ),
-    mistral(
-        "mistral-v7-tekken",
-        &["mistral-small-3"],
-        &["{%- set version, gap = 7, '' -%}", MISTRAL],
-        Some("mistral"),
-    ),
-    mistral(
-        "mistral-v11",
-        &["mistral-small-3.2"],
-        &["{%- set version, gap = 11, '' -%}", MISTRAL],
-        Some("mistral"),
-    ),
+    Builtin {
+        verified: false,
+        ..mistral(
+            "mistral-v7",
+            &["mistral-large-2411"],
+            &["{%- set version, gap = 7, ' ' -%}", MISTRAL],
+            Some("mistral"),
+        )
+    },
+    Builtin {
+        verified: false,
+        ..mistral(
+            "mistral-v7-tekken",
+            &["mistral-small-3"],
+            &["{%- set version, gap = 7, '' -%}", MISTRAL],
+            Some("mistral"),
+        )
+    },
+    Builtin {
+        verified: false,
+        ..mistral(
+            "mistral-v11",
+            &["mistral-small-3.2"],
+            &["{%- set version, gap = 11, '' -%}", MISTRAL],
+            Some("mistral"),
+        )
+    },
     Builtin {
         name: "gemma3",
         aliases: &["gemma-3"],
@@ -386,6 +398,7 @@ pub const BUILTINS: &[Builtin] = &[
         eos_token: "<|im_end|>",
         control: KIMI_CONTROL,
         tools: Some("kimi_k2"),
+        verified: false,
         ..PLAIN
     },
     Builtin {
