@@ -134,6 +134,10 @@ impl<'a> Builder<'a> {
 
     /// A contract that takes text needs a template.
     fn check_template(&mut self, serving: &raw::Serving) {
+        let contract = serving.contract.as_ref().or(self.defaults.contract.as_ref());
+        if contract.is_none_or(|contract| !contract.value.takes_text()) {
+            self.warn_of_text_keys(serving);
+        }
         let Some(contract) = &serving.contract else { return };
         let template = serving.template.as_ref().or(self.defaults.template.as_ref());
         if contract.value.takes_text() && template.is_none() {
@@ -144,6 +148,24 @@ impl<'a> Builder<'a> {
                 ),
                 "write `template = \"…\"`: a built-in's name, such as \"chatml\", or a path",
             ));
+        }
+    }
+
+    /// Keys that say how a prompt is written and read, where no prompt is.
+    fn warn_of_text_keys(&mut self, serving: &raw::Serving) {
+        let keys = [
+            ("format", serving.format.as_ref().map(|set| &set.origin)),
+            ("control_tokens", serving.control_tokens.as_ref().map(|set| &set.origin)),
+            ("adds_bos", serving.adds_bos.as_ref().map(|set| &set.origin)),
+            ("default_max_tokens", serving.default_max_tokens.as_ref().map(|set| &set.origin)),
+        ];
+        for (key, origin) in keys {
+            if let Some(origin) = origin {
+                self.problems.push(origin.warning(
+                    format!("`{key}` has no effect on a container that takes messages"),
+                    "remove it, or name a contract that takes text",
+                ));
+            }
         }
     }
 
