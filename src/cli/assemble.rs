@@ -1,6 +1,6 @@
 //! From a configuration to a gateway that can be run.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -72,9 +72,13 @@ pub async fn assemble(
         }
         None => {}
     }
-    let templates = meter.clock().clone();
+    let containers = Containers::new(meter.clock().clone());
+    for allow in &config.allow {
+        // Now, and not in the call that is the first to name such an endpoint.
+        containers.of(&allow.target("", ""))?;
+    }
     let catalog = Catalog::new(&config, move |target| {
-        Ok((transport(&clients, target), container(target, &templates)?))
+        Ok((transport(&clients, target), containers.of(target)?))
     })?;
     let parts = stack::Parts {
         meter: meter.clone(),
@@ -116,6 +120,37 @@ fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
         inference_component: target.inference_component.clone(),
         target_variant: target.target_variant.clone(),
     }))
+}
+
+/// The containers that were made. Targets that differ only in where they are share one, so that a
+/// template is read and tried out once.
+struct Containers {
+    clock: Clock,
+    made: Mutex<Vec<(config::Target, Arc<dyn Container>)>>,
+}
+
+impl Containers {
+    fn new(clock: Clock) -> Self {
+        Self { clock, made: Mutex::default() }
+    }
+
+    fn of(&self, target: &config::Target) -> Result<Arc<dyn Container>> {
+        let anywhere = config::Target {
+            endpoint: String::new(),
+            region: None,
+            endpoint_url: None,
+            inference_component: None,
+            target_variant: None,
+            ..target.clone()
+        };
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, container)) = made.iter().find(|(known, _)| *known == anywhere) {
+            return Ok(Arc::clone(container));
+        }
+        let container = container(&anywhere, &self.clock)?;
+        made.push((anywhere, Arc::clone(&container)));
+        Ok(container)
+    }
 }
 
 /// The language of a target's container, with its template read and tried out.

@@ -69,3 +69,25 @@ fn render_shows_the_prompt_and_check_what_a_template_can_do() {
     let checked = run(&["check", "--config", &config]);
     assert!(checked.contains("enable_thinking"), "{checked}");
 }
+
+#[test]
+fn a_template_that_is_not_there_is_found_before_anything_is_called_well() {
+    let files = tempfile::tempdir().unwrap();
+    let path = files.path().join("helan.toml");
+    let head = "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"off\"\n[auth]\nmode = \"none\"\n[sagemaker]\nregion = \"cn-north-1\"\n";
+    let serving = "contract = \"tgi\"\ntemplate = \"nobodys\"\n";
+    for section in ["[models.m]\nendpoint = \"e\"\n", "[endpoints.allow.\"chat-*\"]\n"] {
+        std::fs::write(&path, format!("{head}{section}{serving}")).unwrap();
+        for command in ["check", "serve"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_helan"))
+                .args([command, "--config", path.to_str().unwrap()])
+                .env_clear()
+                .output()
+                .unwrap();
+            assert!(!output.status.success(), "{command} {section}");
+            assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains("there is no template \"nobodys\""), "{said}");
+        }
+    }
+}
