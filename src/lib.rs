@@ -9,6 +9,7 @@ pub mod container;
 pub mod converse;
 pub mod emulator;
 pub mod error;
+pub mod family;
 pub mod layers;
 pub mod meter;
 pub mod ops;

@@ -7,17 +7,20 @@
 
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
 
 use crate::catalog::{Deployment, Target};
 use crate::clock::Clock;
+use crate::config::Unary;
 use crate::container::{Decoder, Mode};
 use crate::converse::{Ask, Event, Input, PerformanceConfiguration, ServiceTier};
 use crate::error::Upstream;
 use crate::meter::Record;
 use crate::transport::{Failure, Hints};
+use crate::wire::{Payload, Reply};
 use crate::{Code, Error, Result};
 
 /// Asks deployments.
@@ -48,6 +51,68 @@ impl Relay {
         self.clock.fork()
     }
 
+    /// The clock that the relay's times come from.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Sends `payload` as it is to an endpoint that is called raw, and waits for all of its
+    /// answer: content type and bytes.
+    pub async fn whole(
+        &self,
+        deployment: &Deployment,
+        payload: Payload,
+        hints: Hints,
+        record: &Arc<Record>,
+    ) -> Result<(Option<String>, Bytes)> {
+        let target = &deployment.target;
+        record.target(&target.name, target.unary == Unary::Stream);
+        let sent = match target.unary {
+            Unary::Stream => target.transport.stream(payload, &hints).await,
+            Unary::Auto | Unary::Invoke => target.transport.invoke(payload, &hints).await,
+        };
+        let mut reply = sent.map_err(|failure| refused(target, failure))?;
+        let in_answer = |error: Error| match error.code() {
+            Code::ModelStreamError => error.with_code(Code::ModelError),
+            _ => error,
+        };
+        // Of a whole answer the first part is all of it, and is not copied.
+        let first = reply.body.next().await.transpose().map_err(in_answer)?.unwrap_or_default();
+        let mut rest = BytesMut::new();
+        while let Some(part) = reply.body.next().await.transpose().map_err(in_answer)? {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&part);
+            if rest.len() as u64 > self.max_answer {
+                return Err(too_long());
+            }
+        }
+        if first.len() as u64 > self.max_answer {
+            return Err(too_long());
+        }
+        Ok((reply.content_type, if rest.is_empty() { first } else { rest.freeze() }))
+    }
+
+    /// Sends `payload` as it is to an endpoint that is called raw, and returns with the head of
+    /// its answer; the body's parts are as the endpoint sent them.
+    pub async fn stream(
+        &self,
+        deployment: &Deployment,
+        payload: Payload,
+        hints: Hints,
+        record: &Arc<Record>,
+    ) -> Result<Reply> {
+        let target = &deployment.target;
+        record.target(&target.name, target.streams);
+        let sent = if target.streams {
+            target.transport.stream(payload, &hints).await
+        } else {
+            target.transport.invoke(payload, &hints).await
+        };
+        sent.map_err(|failure| refused(target, failure))
+    }
+
     /// Asks `deployment`, and returns when the head of its answer says success.
     pub async fn ask(
         &self,
@@ -68,6 +133,7 @@ impl Relay {
             hints.prefix_aware_id = Some(prefix_id(ask));
         }
         let (payload, decoder) = target.container.begin(ask, mode, self.clock.fork())?;
+        record.adapted(&payload.adapted);
         let sent = match mode {
             Mode::Unary => target.transport.invoke(payload, &hints).await,
             Mode::Stream => target.transport.stream(payload, &hints).await,
@@ -133,7 +199,7 @@ fn too_long() -> Error {
 /// One answer on its way.
 pub struct Answer {
     /// `None` once it has ended.
-    body: Option<BoxStream<'static, Result<bytes::Bytes>>>,
+    body: Option<BoxStream<'static, Result<Bytes>>>,
     /// Whether the caller is shown all of it at once.
     whole: bool,
     /// How many bytes it may still take; a caller who reads events holds none of them up.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::config::{self, Contract, Unary};
 use crate::container::{Container, Mode};
 use crate::converse::BlockOrder;
+use crate::family::Family;
 use crate::transport::Transport;
 
 /// One container that answers: how it is reached, what it speaks, and what it can.
@@ -24,6 +25,9 @@ pub struct Target {
     pub unary: Unary,
     /// How fast the model writes, for [`Unary::Auto`].
     pub tokens_per_second: f64,
+    /// Whether callers' bodies are the container's own: only `InvokeModel` and its stream, their
+    /// bytes untouched.
+    pub raw: bool,
     /// Whether the container can stream.
     pub streams: bool,
     /// Whether its stream reports the tokens used.
@@ -53,6 +57,7 @@ impl Target {
             container,
             unary: unary(config),
             tokens_per_second: config.tokens_per_second,
+            raw: config.contract == Contract::Raw,
             streams: config.stream && config.contract != Contract::HuggingFace,
             stream_usage: config.stream_usage,
             prefix_aware: config.prefix_aware,
@@ -89,6 +94,8 @@ fn unary(config: &config::Target) -> Unary {
 pub struct Deployment {
     /// The id as configured, whatever the caller wrote: the label in metrics.
     pub model_id: Arc<str>,
+    /// The language of native bodies; `None`: as the model id or the body tells.
+    pub family: Option<&'static dyn Family>,
     /// The order of the blocks in a unary answer.
     pub block_order: BlockOrder,
     /// Who answers.

@@ -31,6 +31,7 @@ pub use deployment::{Deployment, Target};
 use crate::config::{self, ANY_MODEL, Allow, Config};
 use crate::container::Container;
 use crate::converse::BlockOrder;
+use crate::family::{self, Family};
 use crate::transport::Transport;
 use crate::{Error, Result};
 use arn::Arn;
@@ -117,6 +118,7 @@ impl Catalog {
             .map_or_else(|| natural_order(names().any(|name| is_deepseek_r1(name))), block_order);
         let deployment = Arc::new(Deployment {
             model_id: model.id.as_str().into(),
+            family: language(model.family),
             block_order: order,
             target: Target::new(name.into(), target, (self.connect)(target)?),
         });
@@ -213,6 +215,7 @@ impl Catalog {
         let label: Arc<str> = allow.pattern.as_str().into();
         let deployment = Arc::new(Deployment {
             model_id: Arc::clone(&label),
+            family: language(allow.family),
             block_order: block_order(allow.block_order),
             target: Target::new(label, &target, (self.connect)(&target)?),
         });
@@ -244,6 +247,10 @@ fn invalid() -> Error {
 fn without_prefix(id: &str) -> Option<&str> {
     let rest = PREFIXES.iter().find_map(|prefix| id.strip_prefix(prefix));
     rest.filter(|rest| !rest.starts_with("arn:")) // ids have these prefixes, ARNs never
+}
+
+fn language(family: Option<config::Family>) -> Option<&'static dyn Family> {
+    family::named(family?.as_str())
 }
 
 const fn block_order(order: config::BlockOrder) -> BlockOrder {

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{self, AuthMode, Config, Contract, ControlTokens, TemplateSource};
 use crate::container::Container;
 use crate::container::openai::{self, OpenAi};
+use crate::container::raw::Raw;
 use crate::container::text;
 use crate::layers::admit::Budget;
 use crate::meter::{Meter, Metrics};
@@ -169,6 +170,7 @@ pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Arc<dy
                 ..openai::Options::default()
             })));
         }
+        Contract::Raw => return Ok(Arc::new(Raw)),
         Contract::Completions => text::Dialect::Completions,
         Contract::Tgi => text::Dialect::Tgi,
         Contract::Lmi => text::Dialect::Lmi,

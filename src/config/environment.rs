@@ -223,6 +223,7 @@ pub const VARIABLES: &[Variable] = &[
     serving!("HELAN_TOKENS_PER_SECOND", tokens_per_second, "how fast the model writes"),
     serving!("HELAN_STREAM", stream, "whether the container can stream"),
     serving!("HELAN_STREAM_USAGE", stream_usage, "whether its stream reports the tokens used"),
+    serving!("HELAN_FAMILY", family, "the language of InvokeModel's bodies, such as anthropic"),
     serving!("HELAN_BLOCK_ORDER", block_order, "as-generated or text-first"),
     serving!("HELAN_IMAGES", images, "whether the model takes images"),
     serving!(

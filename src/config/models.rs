@@ -58,6 +58,12 @@ impl<'a> Builder<'a> {
             ready.push(Model {
                 id: id.value,
                 aliases: aliases.into_iter().map(|alias| alias.value).collect(),
+                family: model
+                    .serving
+                    .family
+                    .as_ref()
+                    .or(self.defaults.family.as_ref())
+                    .map(|family| family.value),
                 block_order: model
                     .serving
                     .block_order
@@ -82,7 +88,9 @@ impl<'a> Builder<'a> {
             }
             self.check_serving(&serving);
             let order = serving.block_order.as_ref().or(self.defaults.block_order.as_ref());
+            let family = serving.family.as_ref().or(self.defaults.family.as_ref());
             ready.push(Allow {
+                family: family.map(|family| family.value),
                 block_order: order.map(|order| order.value).unwrap_or_default(),
                 template: self.target(pattern.value.clone(), &serving),
                 pattern: pattern.value,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::reader::{Named, Set, section};
 use super::settings::{
-    AuthMode, BlockOrder, Contract, ControlTokens, LogFormat, LogLevel, Service, Unary,
+    AuthMode, BlockOrder, Contract, ControlTokens, Family, LogFormat, LogLevel, Service, Unary,
 };
 use super::value::{AdminListen, Listen, Rate, Size, Span};
 
@@ -176,6 +176,9 @@ section! {
         stream: Set<bool>,
         /// Whether the container's stream reports the tokens used. Default: true.
         stream_usage: Set<bool>,
+        /// The language of `InvokeModel`'s bodies. Default: that of the model id's provider, else
+        /// the one that a body looks like.
+        family: Set<Family>,
         /// The order of the blocks in a unary answer. Default: `"text-first"` for DeepSeek-R1,
         /// as Bedrock answers, else `"as-generated"`.
         block_order: Set<BlockOrder>,

@@ -220,6 +220,8 @@ pub struct Model {
     pub id: String,
     /// Other ids and ARNs for the same model. No two models share a name.
     pub aliases: Vec<String>,
+    /// The language of native bodies; `None`: as the model id or the body tells.
+    pub family: Option<Family>,
     /// The order of the blocks in a unary answer; `None`: as the model that the id names does.
     pub block_order: Option<BlockOrder>,
     /// Who answers.
@@ -319,13 +321,44 @@ words! {
         Lmi = "lmi",
         /// A rendered prompt as the Hugging Face inference toolkit's `inputs`.
         HuggingFace = "hf",
+        /// The caller's own: `InvokeModel` and its stream, byte for byte.
+        Raw = "raw",
     }
 }
 
 impl Contract {
     /// Whether the container is sent a prompt, which a template must have rendered.
     pub const fn takes_text(self) -> bool {
-        !matches!(self, Self::OpenAi)
+        !matches!(self, Self::OpenAi | Self::Raw)
+    }
+}
+
+words! {
+    /// The language of `InvokeModel`'s native bodies.
+    pub enum Family {
+        /// Anthropic's Messages.
+        #[default]
+        Anthropic = "anthropic",
+        /// AI21's Jamba.
+        Ai21 = "ai21",
+        /// Cohere's Command and Command R.
+        Cohere = "cohere",
+        /// DeepSeek's text completion.
+        DeepSeek = "deepseek",
+        /// The three formats of Custom Model Import, told apart by their members.
+        Import = "import",
+        /// Meta's Llama.
+        Llama = "llama",
+        /// Mistral's text completion and chat.
+        Mistral = "mistral",
+        /// Amazon Nova.
+        Nova = "nova",
+        /// OpenAI's chat completions, as gpt-oss and many others are asked.
+        OpenAi = "openai",
+        /// Qwen, in OpenAI's words.
+        Qwen = "qwen",
+        /// Amazon Titan Text.
+        Titan = "titan",
     }
 }
 
@@ -380,6 +413,8 @@ words! {
 pub struct Allow {
     /// A pattern for endpoint names; `*` stands for any text.
     pub pattern: String,
+    /// The language of native bodies; `None`: as the body tells.
+    pub family: Option<Family>,
     /// The order of the blocks in a unary answer.
     pub block_order: BlockOrder,
     /// What is known of the containers. Its `endpoint` is the pattern: use [`Allow::target`].

@@ -4,6 +4,7 @@
 //! answer into Converse [`Event`]s; it does no I/O and knows no family.
 
 pub mod openai;
+pub mod raw;
 pub mod text;
 
 mod blocks;

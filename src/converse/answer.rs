@@ -20,6 +20,10 @@ pub struct Response {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<ServiceTier>,
     pub stop_reason: StopReason,
+    /// The stop sequence that was met, where the container tells it: not a member of Converse,
+    /// but of some families' native bodies.
+    #[serde(skip)]
+    pub stop_sequence: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<Box<Trace>>,
     pub usage: TokenUsage,

@@ -64,6 +64,31 @@ pub struct Parameters {
     pub service_tier: Option<ServiceTier>,
 }
 
+/// What was changed of a question before it reached the container: for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Adaptation {
+    /// A spelling of the BOS marker that no tokenizer knows became the right one.
+    BosRespelled,
+    /// The BOS marker went, since the container's tokenizer puts one there itself.
+    BosRemoved,
+    /// A prompt became the turns that its template shows.
+    PromptParsed,
+    /// A prompt in no known template became one turn of the user.
+    PromptWrapped,
+}
+
+impl Adaptation {
+    /// Its name in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BosRespelled => "bos_respelled",
+            Self::BosRemoved => "bos_removed",
+            Self::PromptParsed => "prompt_parsed",
+            Self::PromptWrapped => "prompt_wrapped",
+        }
+    }
+}
+
 impl Conversation {
     /// Whether the caller asked for caching anywhere: only then is the usage split into tokens
     /// read from a cache and others.

@@ -65,6 +65,17 @@ impl ImageFormat {
             Self::Webp => "image/webp",
         }
     }
+
+    /// The format that an image's first bytes tell, in base64.
+    pub fn of_base64(image: &str) -> Option<Self> {
+        let starts = [
+            ("iVBORw0KGgo", Self::Png),
+            ("/9j/", Self::Jpeg),
+            ("R0lGOD", Self::Gif),
+            ("UklGR", Self::Webp),
+        ];
+        starts.into_iter().find(|(start, _)| image.starts_with(start)).map(|(_, format)| format)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

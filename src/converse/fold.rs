@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{
     Blob, Citation, CitationText, CitationsContentBlock, ContentBlock, ContentBlockDelta,
-    ContentBlockStart, Event, ImageBlock, Message, Metrics, Output, PerformanceConfiguration,
-    ReasoningContent, ReasoningContentBlockDelta, ReasoningText, Response, Role, ServiceTier,
-    StopReason, TokenUsage, ToolResultBlock, ToolResultContentBlock, ToolUseBlock,
+    ContentBlockStart, Event, ImageBlock, Message, MessageStopEvent, Metrics, Output,
+    PerformanceConfiguration, ReasoningContent, ReasoningContentBlockDelta, ReasoningText,
+    Response, Role, ServiceTier, TokenUsage, ToolResultBlock, ToolResultContentBlock, ToolUseBlock,
 };
 use crate::{Code, Error, Result};
 
@@ -46,7 +46,7 @@ pub struct Fold {
     role: Option<Role>,
     /// Open and closed blocks by `contentBlockIndex`, in order of appearance.
     blocks: Vec<(u32, Partial)>,
-    stop: Option<(StopReason, Option<Value>)>,
+    stop: Option<MessageStopEvent>,
     usage: TokenUsage,
     metrics: Metrics,
     trace: Option<Box<super::Trace>>,
@@ -92,9 +92,7 @@ impl Fold {
             }
             Event::ContentBlockDelta(event) => self.delta(event.content_block_index, event.delta),
             Event::ContentBlockStop(_) => {}
-            Event::MessageStop(stop) => {
-                self.stop = Some((stop.stop_reason, stop.additional_model_response_fields));
-            }
+            Event::MessageStop(stop) => self.stop = Some(stop),
             Event::Metadata(metadata) => {
                 self.usage = metadata.usage;
                 self.metrics = metadata.metrics;
@@ -200,7 +198,7 @@ impl Fold {
 
     /// The answer. Fails if no `messageStop` came: an answer that was cut is no answer.
     pub fn finish(self) -> Result<Response> {
-        let Some((stop_reason, additional_model_response_fields)) = self.stop else {
+        let Some(stop) = self.stop else {
             return Err(Error::new(
                 Code::ModelError,
                 "The model's answer ended before it was complete. Try your request again.",
@@ -220,7 +218,7 @@ impl Fold {
             content.sort_by_key(|block| matches!(block, ContentBlock::ReasoningContent(_)));
         }
         Ok(Response {
-            additional_model_response_fields,
+            additional_model_response_fields: stop.additional_model_response_fields,
             metrics: self.metrics,
             output: Output::Message(Message {
                 content,
@@ -228,7 +226,8 @@ impl Fold {
             }),
             performance_config: self.performance_config,
             service_tier: self.service_tier,
-            stop_reason,
+            stop_reason: stop.stop_reason,
+            stop_sequence: stop.stop_sequence,
             trace: self.trace,
             usage: self.usage,
         })

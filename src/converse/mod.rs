@@ -24,7 +24,7 @@ pub use answer::{
     CacheDetail, Metrics, Output, PerformanceConfiguration, PerformanceLatency, Response,
     ServiceTier, ServiceTierType, StopReason, TokenUsage,
 };
-pub use ask::{Ask, Conversation, Input, Parameters, Prompt};
+pub use ask::{Adaptation, Ask, Conversation, Input, Parameters, Prompt};
 pub use blob::Blob;
 pub use content::*;
 pub use event::{

@@ -65,7 +65,8 @@ where
                 record.model(&deployment.model_id);
             }
             let operation: Operation = route.operation;
-            let call = Call { record, principal, operation, deployment, head, body };
+            let model_id = route.model_id;
+            let call = Call { record, principal, operation, deployment, model_id, head, body };
             let answered = inner.oneshot(call).await;
             // The question has been encoded and sent: its body's memory is free again.
             drop(share);

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::Metrics;
 use crate::clock::Clock;
-use crate::converse::TokenUsage;
+use crate::converse::{Adaptation, TokenUsage};
 use crate::{Code, Error};
 
 /// Opens records and takes them when they are closed.
@@ -123,6 +123,9 @@ pub(super) struct Facts {
     pub(super) first_event: Option<Duration>,
     pub(super) last_event: Option<Duration>,
     pub(super) attempt: Option<String>,
+    pub(super) family: Option<&'static str>,
+    pub(super) adapted: Vec<Adaptation>,
+    pub(super) request_metadata: Option<String>,
 }
 
 impl Record {
@@ -178,6 +181,23 @@ impl Record {
         self.note(|facts| facts.attempt = Some(attempt.chars().take(64).collect()));
     }
 
+    /// The language of a native body.
+    pub fn family(&self, name: &'static str) {
+        self.note(|facts| facts.family = Some(name));
+    }
+
+    /// What was changed of the question before it reached the container.
+    pub fn adapted(&self, adapted: &[Adaptation]) {
+        if !adapted.is_empty() {
+            self.note(|facts| facts.adapted.extend_from_slice(adapted));
+        }
+    }
+
+    /// The labels that the caller gave the call, as JSON: meant for logs.
+    pub fn request_metadata(&self, metadata: String) {
+        self.note(|facts| facts.request_metadata = Some(metadata));
+    }
+
     /// The status of the response's head.
     pub fn status(&self, status: u16) {
         self.note(|facts| facts.status = Some(status));
@@ -191,6 +211,12 @@ impl Record {
             facts.first_event.get_or_insert(now);
             facts.last_event = Some(now);
         });
+    }
+
+    /// When the first of them left, since the call arrived.
+    pub fn first_event(&self) -> Option<Duration> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.as_ref().and_then(|facts| facts.first_event)
     }
 
     /// The tokens, and why the model stopped.
@@ -277,9 +303,17 @@ impl Record {
             last_event_ms = facts.last_event.map(millis),
             duration_ms = millis(took),
             attempt = facts.attempt,
+            family = facts.family,
+            adapted = adapted(&facts.adapted),
+            request_metadata = facts.request_metadata,
             "call"
         );
     }
+}
+
+fn adapted(adapted: &[Adaptation]) -> Option<String> {
+    let names: Vec<_> = adapted.iter().map(|adaptation| adaptation.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(","))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -31,6 +31,8 @@ pub struct Call {
     pub operation: Operation,
     /// Which model is asked. `None` for operations that name none.
     pub deployment: Option<Arc<Deployment>>,
+    /// The model's id as the caller wrote it, decoded.
+    pub model_id: Option<String>,
     /// The request's head.
     pub head: Parts,
     /// The request's body, whole.
@@ -72,6 +74,10 @@ impl tower::Service<Call> for Dispatch {
             match call.operation {
                 Operation::Converse => runtime::converse::answer(&relay, call).await,
                 Operation::ConverseStream => runtime::converse_stream::answer(&relay, call).await,
+                Operation::InvokeModel => runtime::invoke_model::answer(&relay, call).await,
+                Operation::InvokeModelWithResponseStream => {
+                    runtime::invoke_model_with_response_stream::answer(&relay, call).await
+                }
                 Operation::CountTokens => Err(Error::validation(
                     // Bedrock's own words for a model without a tokenizer.
                     "The provided model doesn't support counting tokens.",

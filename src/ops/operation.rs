@@ -62,7 +62,14 @@ impl Operation {
 
     /// Whether the operation is refused by its name, whatever model it is for.
     pub const fn is_built(self) -> bool {
-        matches!(self, Self::Converse | Self::ConverseStream | Self::CountTokens)
+        matches!(
+            self,
+            Self::Converse
+                | Self::ConverseStream
+                | Self::InvokeModel
+                | Self::InvokeModelWithResponseStream
+                | Self::CountTokens
+        )
     }
 }
 

@@ -143,16 +143,26 @@ fn anthropic_type(code: Code) -> &'static str {
     }
 }
 
-/// The frame that ends a stream which failed after its head: `:exception-type` and payload.
-///
-/// `ConverseStream` has five exceptions, none of them a timeout; what has no member of its own
-/// becomes the nearest that has.
-pub fn exception(error: &Error) -> (&'static str, Vec<u8>) {
+/// Which exceptions a stream has, in the service model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exceptions {
+    /// `ConverseStreamOutput`: five, none of them a timeout.
+    ConverseStream,
+    /// `ResponseStream`, of `InvokeModelWithResponseStream`: a timeout too.
+    ResponseStream,
+}
+
+/// The frame that ends a stream which failed after its head: `:exception-type` and payload. What
+/// has no member of its own becomes the nearest that has.
+pub fn exception(error: &Error, exceptions: Exceptions) -> (&'static str, Vec<u8>) {
     let (name, code) = match error.code() {
         Code::Validation | Code::TooLarge => ("validationException", Code::Validation),
         Code::Throttling => ("throttlingException", Code::Throttling),
         Code::ServiceUnavailable | Code::ModelNotReady => {
             ("serviceUnavailableException", Code::ServiceUnavailable)
+        }
+        Code::ModelTimeout if exceptions == Exceptions::ResponseStream => {
+            ("modelTimeoutException", Code::ModelTimeout)
         }
         Code::ModelError | Code::ModelStreamError | Code::ModelTimeout => {
             ("modelStreamErrorException", Code::ModelStreamError)

@@ -13,5 +13,5 @@ pub mod lines;
 mod payload;
 
 pub use body::Body;
-pub use errors::{Dialect, error_response, exception};
+pub use errors::{Dialect, Exceptions, error_response, exception};
 pub use payload::{Payload, Reply};

@@ -1,25 +1,35 @@
 //! What goes up to a container and what comes down.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::Result;
+use crate::converse::Adaptation;
 
 /// One body for a container.
 #[derive(Clone, Debug)]
 pub struct Payload {
     /// `Content-Type`, which SageMaker hands on.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// `Accept`, which SageMaker hands on.
-    pub accept: &'static str,
+    pub accept: Cow<'static, str>,
     /// The bytes.
     pub body: Bytes,
+    /// What had to be changed of the question, for the log.
+    pub adapted: Vec<Adaptation>,
 }
 
 impl Payload {
     /// A JSON body that is answered with JSON.
     pub fn json(body: impl Into<Bytes>) -> Self {
-        Self { content_type: "application/json", accept: "application/json", body: body.into() }
+        Self {
+            content_type: Cow::Borrowed("application/json"),
+            accept: Cow::Borrowed("application/json"),
+            body: body.into(),
+            adapted: vec![],
+        }
     }
 }
 

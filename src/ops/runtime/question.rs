@@ -18,11 +18,15 @@ pub(super) fn read(call: &Call) -> Result<Ask> {
         return Err(Error::not_supported("promptVariables"));
     }
     request.validate()?;
+    if let Some(metadata) = &request.request_metadata {
+        // Strings alone: writing them cannot fail, and if it did, a log without them would do.
+        call.record.request_metadata(serde_json::to_string(metadata).unwrap_or_default());
+    }
     Ok(Ask::from(request))
 }
 
 /// No SDK compresses the body of these operations; who does is told so, and not that it is no JSON.
-fn refuse_compressed(headers: &HeaderMap) -> Result<()> {
+pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<()> {
     match headers.get(CONTENT_ENCODING) {
         Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
             Err(Error::not_supported("Content-Encoding"))

@@ -272,6 +272,7 @@ fn response() -> impl Strategy<Value = Response> {
             }),
             service_tier: more.then_some(ServiceTier { kind: ServiceTierType::Flex }),
             stop_reason,
+            stop_sequence: None,
             trace: more.then(|| {
                 Box::new(Trace {
                     guardrail: None,

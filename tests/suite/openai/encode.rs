@@ -10,7 +10,10 @@ use super::{ask, fixture};
 
 fn encode(options: Options, ask: &Ask, mode: Mode) -> String {
     let payload = OpenAi::new(options).encode(ask, mode).expect("a body");
-    assert_eq!((payload.content_type, payload.accept), ("application/json", "application/json"));
+    assert_eq!(
+        (&*payload.content_type, &*payload.accept),
+        ("application/json", "application/json")
+    );
     String::from_utf8(payload.body.to_vec()).unwrap()
 }
 

@@ -150,7 +150,6 @@ async fn what_is_not_built_is_refused_by_its_name() {
             "/model/m/invoke-with-bidirectional-stream",
             "The operation InvokeModelWithBidirectionalStream",
         ),
-        ("/model/m/invoke", "The operation InvokeModel"),
         (
             "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aprompt%2FABCDEFGHIJ%3A1/converse",
             "",

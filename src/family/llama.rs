@@ -1,0 +1,129 @@
+//! Meta's Llama: `{prompt, temperature, top_p, max_gen_len, images}` → `{generation,
+//! prompt_token_count, generation_token_count, stop_reason}`; a chunk has the same shape.
+//!
+//! Source: Bedrock's user guide, "Meta Llama models", with the defaults written there. In chunks
+//! the counts are `null` until the last: containers count when they are done.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use super::prompt::{self, Rejoin};
+use super::schema::{Schema, malformed};
+use super::{Chunks, Family, Invocation, Question, Voice};
+use crate::converse::{
+    Blob, Event, ImageBlock, ImageFormat, InferenceConfiguration, MediaSource, Parameters,
+    Response, StopReason, TokenUsage,
+};
+use crate::{Error, Result};
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    Schema::new(include_str!("../../schemas/family/llama.json")).unwrap_or_default()
+});
+
+/// The family `llama`.
+#[derive(Clone, Copy, Debug)]
+pub struct Llama;
+
+#[derive(Deserialize)]
+struct Body {
+    prompt: String,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    max_gen_len: Option<i32>,
+    images: Option<Vec<Blob>>,
+}
+
+impl Family for Llama {
+    fn name(&self) -> &'static str {
+        "llama"
+    }
+
+    fn read(&self, body: &[u8], _: Invocation<'_>) -> Result<Question> {
+        let body: Body = SCHEMA.read(body)?;
+        let inference = InferenceConfiguration {
+            max_tokens: Some(body.max_gen_len.unwrap_or(512)),
+            stop_sequences: None,
+            temperature: Some(body.temperature.unwrap_or(0.5)),
+            top_p: Some(body.top_p.unwrap_or(0.9)),
+        };
+        let parameters = Parameters { inference, ..Parameters::default() };
+        let images = body.images.unwrap_or_default().into_iter().enumerate().map(image);
+        let (ask, adapted) = prompt::ask(body.prompt, images.collect::<Result<_>>()?, parameters);
+        let voice =
+            Generation { text: Rejoin::behind(&ask), stop_reason: "stop", said: String::new() };
+        Ok(Question { adapted, ..Question::new(ask, voice) })
+    }
+}
+
+/// An image whose format its first bytes tell: the body does not say it.
+fn image((index, bytes): (usize, Blob)) -> Result<ImageBlock> {
+    let format = ImageFormat::of_base64(bytes.as_base64()).ok_or_else(|| {
+        malformed(&format!("#/images/{index}: the image is no PNG, JPEG, GIF or WebP"))
+    })?;
+    Ok(ImageBlock { error: None, format, source: MediaSource::Bytes(bytes) })
+}
+
+struct Generation {
+    text: Rejoin,
+    stop_reason: &'static str,
+    /// Used again for each event.
+    said: String,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    generation: &'a str,
+    prompt_token_count: Option<u32>,
+    generation_token_count: Option<u32>,
+    stop_reason: Option<&'static str>,
+}
+
+impl<'a> Answer<'a> {
+    fn last(generation: &'a str, usage: &TokenUsage, stop_reason: &'static str) -> Self {
+        Self {
+            generation,
+            // No prompt has no token: zero means that the container did not count.
+            prompt_token_count: (usage.input_tokens > 0).then_some(usage.input_tokens),
+            generation_token_count: Some(usage.output_tokens),
+            stop_reason: Some(stop_reason),
+        }
+    }
+}
+
+impl Voice for Generation {
+    fn chunks(&mut self, event: &Event, out: &mut Chunks) -> Result<()> {
+        self.said.clear();
+        self.text.event(event, &mut self.said);
+        match event {
+            Event::MessageStop(stop) => self.stop_reason = of(stop.stop_reason),
+            Event::Metadata(metadata) => {
+                return out.push(&Answer::last("", &metadata.usage, self.stop_reason));
+            }
+            _ => {}
+        }
+        if self.said.is_empty() {
+            return Ok(());
+        }
+        out.push(&Answer {
+            generation: &self.said,
+            prompt_token_count: None,
+            generation_token_count: None,
+            stop_reason: None,
+        })
+    }
+
+    fn whole(self: Box<Self>, answer: Response) -> Result<Vec<u8>> {
+        let text = self.text.whole(&answer);
+        serde_json::to_vec(&Answer::last(&text, &answer.usage, of(answer.stop_reason)))
+            .map_err(|error| Error::internal().because(error))
+    }
+}
+
+/// `length` where a limit of tokens ended the text, else `stop`: the documentation knows no other.
+fn of(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::MaxTokens | StopReason::ModelContextWindowExceeded => "length",
+        _ => "stop",
+    }
+}

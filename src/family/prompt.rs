@@ -1,0 +1,129 @@
+//! Prompts that their author has templated already, and what is generated behind them.
+
+use crate::converse::{
+    Adaptation, Ask, ContentBlock, ContentBlockDelta, Event, ImageBlock, Input, Parameters, Prompt,
+    ReasoningContent, ReasoningContentBlockDelta, Response,
+};
+use crate::parse::starts_in_reasoning;
+
+/// The BOS marker of DeepSeek as AWS's own blog once wrote it, with the letters for spaces
+/// replaced; no tokenizer knows it.
+const BLOG_BOS: &str = "<｜begin_of_sentence｜>";
+const BOS: &str = "<｜begin▁of▁sentence｜>";
+
+/// The question that a prompt is.
+pub(super) fn ask(
+    mut text: String,
+    images: Vec<ImageBlock>,
+    parameters: Parameters,
+) -> (Ask, Vec<Adaptation>) {
+    let mut adapted = vec![];
+    if text.starts_with(BLOG_BOS) {
+        text.replace_range(..BLOG_BOS.len(), BOS);
+        adapted.push(Adaptation::BosRespelled);
+    }
+    (Ask { input: Input::Prompt(Prompt { text, images }), parameters }, adapted)
+}
+
+/// The text of an answer as the model generated it.
+///
+/// Most containers give it as it is. One that told reasoning apart gets it rejoined as the
+/// templates of DeepSeek and Qwen write it, between `<think>` and `</think>`; the opening one only
+/// where the prompt has not written it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rejoin {
+    opened: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Text,
+    Reasoning {
+        ends_with_break: bool,
+    },
+    /// Behind `</think>`, before any text.
+    Closed,
+}
+
+impl Rejoin {
+    /// For what is generated behind `prompt`.
+    pub(super) fn behind(prompt: &Ask) -> Self {
+        let opened =
+            matches!(&prompt.input, Input::Prompt(prompt) if starts_in_reasoning(&prompt.text));
+        Self { opened, state: State::Text }
+    }
+
+    /// Appends the text that `event` adds.
+    pub(super) fn event(&mut self, event: &Event, out: &mut String) {
+        match event {
+            Event::ContentBlockDelta(event) => match &event.delta {
+                ContentBlockDelta::Text(text) => self.text(text, out),
+                ContentBlockDelta::ReasoningContent(ReasoningContentBlockDelta::Text(text)) => {
+                    self.reasoning(text, out);
+                }
+                // A call, though no tool was offered: the words of it at least.
+                ContentBlockDelta::ToolUse(call) => self.text(&call.input, out),
+                _ => {}
+            },
+            Event::MessageStop(_) => self.close(out),
+            _ => {}
+        }
+    }
+
+    /// The text of a whole answer.
+    pub(super) fn whole(mut self, answer: &Response) -> String {
+        let crate::converse::Output::Message(message) = &answer.output;
+        let mut out = String::new();
+        for block in &message.content {
+            match block {
+                ContentBlock::Text(text) => self.text(text, &mut out),
+                ContentBlock::ReasoningContent(ReasoningContent::ReasoningText(reasoning)) => {
+                    self.reasoning(&reasoning.text, &mut out);
+                }
+                ContentBlock::ToolUse(call) => self.text(&call.input.to_string(), &mut out),
+                _ => {}
+            }
+        }
+        self.close(&mut out);
+        out
+    }
+
+    fn reasoning(&mut self, text: &str, out: &mut String) {
+        if text.is_empty() {
+            return;
+        }
+        if !matches!(self.state, State::Reasoning { .. }) {
+            if !self.opened {
+                out.push_str("<think>");
+                if !text.starts_with('\n') {
+                    out.push('\n');
+                }
+            }
+            self.opened = false;
+        }
+        out.push_str(text);
+        self.state = State::Reasoning { ends_with_break: text.ends_with('\n') };
+    }
+
+    fn text(&mut self, text: &str, out: &mut String) {
+        if text.is_empty() {
+            return;
+        }
+        self.close(out);
+        if self.state == State::Closed {
+            if !text.starts_with('\n') {
+                out.push_str("\n\n");
+            }
+            self.state = State::Text;
+        }
+        out.push_str(text);
+    }
+
+    fn close(&mut self, out: &mut String) {
+        if let State::Reasoning { ends_with_break } = self.state {
+            out.push_str(if ends_with_break { "</think>" } else { "\n</think>" });
+            self.state = State::Closed;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! An answer as event-stream frames: what the operations that stream have in common.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt as _, Stream};
+use http::Response;
+use http::header::{CONTENT_TYPE, HeaderValue};
+
+use crate::converse::Event;
+use crate::meter::Record;
+use crate::relay::Answer;
+use crate::wire::{Body, Exceptions, exception, frame};
+use crate::{Error, Result};
+
+/// Writes events as the frames of one operation.
+pub(super) trait Speak: Send + 'static {
+    /// The exceptions that the operation's stream has.
+    const EXCEPTIONS: Exceptions;
+
+    /// Appends the frames of `event` to `out`, and tells how many.
+    fn frames(&mut self, event: &Event, out: &mut BytesMut) -> Result<usize>;
+}
+
+/// The response that streams `answer`. Its failures are exception frames from here on.
+pub(super) fn response(answer: Answer, speak: impl Speak, record: Arc<Record>) -> Response<Body> {
+    let mut response = Response::new(Body::stream(stream(answer, speak, record)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(frame::CONTENT_TYPE));
+    response
+}
+
+/// What the upstream sent at once leaves at once; nothing waits for more.
+fn stream<S: Speak>(
+    answer: Answer,
+    speak: S,
+    record: Arc<Record>,
+) -> impl Stream<Item = Bytes> + Send {
+    let writer = Writer { speak, record, events: vec![], buffer: BytesMut::new() };
+    futures_util::stream::unfold(Some((answer, writer)), |state| async move {
+        let (mut answer, mut writer) = state?;
+        loop {
+            // The head has left: a panic, too, becomes a frame that says so.
+            let next = AssertUnwindSafe(answer.next(&mut writer.events)).catch_unwind().await;
+            let next = next.unwrap_or_else(|_| Err(Error::internal().because("a panic")));
+            match writer.write(next) {
+                (bytes, true) if bytes.is_empty() => {}
+                (bytes, true) => return Some((bytes, Some((answer, writer)))),
+                (bytes, false) => return Some((bytes, None)),
+            }
+        }
+    })
+}
+
+struct Writer<S> {
+    speak: S,
+    record: Arc<Record>,
+    events: Vec<Event>,
+    buffer: BytesMut,
+}
+
+impl<S: Speak> Writer<S> {
+    /// Writes the waiting events, and the exception that follows them if there is one. Tells
+    /// whether more is to come.
+    fn write(&mut self, next: Result<bool>) -> (Bytes, bool) {
+        let written = self.events();
+        self.events.clear();
+        let more = match next.and_then(|more| written.map(|()| more)) {
+            Ok(more) => more,
+            Err(error) => {
+                self.record.failed(&error);
+                broken(&error, S::EXCEPTIONS, &mut self.buffer);
+                false
+            }
+        };
+        (self.buffer.split().freeze(), more)
+    }
+
+    fn events(&mut self) -> Result<()> {
+        let mut count = 0;
+        for event in &self.events {
+            count += self.speak.frames(event, &mut self.buffer)?;
+        }
+        if count > 0 {
+            self.record.events(count);
+        }
+        Ok(())
+    }
+}
+
+/// Appends the frame that ends a stream which failed.
+pub(super) fn broken(error: &Error, exceptions: Exceptions, out: &mut BytesMut) {
+    let (name, payload) = exception(error, exceptions);
+    // An exception is never near the frame limit.
+    let _ = frame::exception(out, name, &payload);
+}
