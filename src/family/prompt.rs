@@ -1,8 +1,10 @@
 //! Prompts that their author has templated already, and what is generated behind them.
 
+use serde_json::Value;
+
 use crate::converse::{
-    Adaptation, Ask, ContentBlock, ContentBlockDelta, Event, ImageBlock, Input, Parameters, Prompt,
-    ReasoningContent, ReasoningContentBlockDelta, Response,
+    Adaptation, Ask, ContentBlock, ContentBlockDelta, ContentBlockStart, Event, ImageBlock, Input,
+    Parameters, Prompt, ReasoningContent, ReasoningContentBlockDelta, Response,
 };
 use crate::parse::starts_in_reasoning;
 
@@ -34,6 +36,8 @@ pub(super) fn ask(
 pub(super) struct Rejoin {
     opened: bool,
     state: State,
+    in_call: bool,
+    has_arguments: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ impl Rejoin {
     pub(super) fn behind(prompt: &Ask) -> Self {
         let opened =
             matches!(&prompt.input, Input::Prompt(prompt) if starts_in_reasoning(&prompt.text));
-        Self { opened, state: State::Text }
+        Self { opened, state: State::Text, in_call: false, has_arguments: false }
     }
 
     /// Appends the text that `event` adds.
@@ -62,10 +66,18 @@ impl Rejoin {
                 ContentBlockDelta::ReasoningContent(ReasoningContentBlockDelta::Text(text)) => {
                     self.reasoning(text, out);
                 }
-                // A call, though no tool was offered: the words of it at least.
-                ContentBlockDelta::ToolUse(call) => self.text(&call.input, out),
+                ContentBlockDelta::ToolUse(call) => {
+                    self.text(&call.input, out);
+                    self.has_arguments |= !call.input.is_empty();
+                }
                 _ => {}
             },
+            Event::ContentBlockStart(event) => {
+                if let ContentBlockStart::ToolUse(call) = &event.start {
+                    self.open_call(&call.name, out);
+                }
+            }
+            Event::ContentBlockStop(_) => self.close_call(out),
             Event::MessageStop(_) => self.close(out),
             _ => {}
         }
@@ -81,12 +93,30 @@ impl Rejoin {
                 ContentBlock::ReasoningContent(ReasoningContent::ReasoningText(reasoning)) => {
                     self.reasoning(&reasoning.text, &mut out);
                 }
-                ContentBlock::ToolUse(call) => self.text(&call.input.to_string(), &mut out),
+                ContentBlock::ToolUse(call) => {
+                    self.open_call(&call.name, &mut out);
+                    self.text(&call.input.to_string(), &mut out);
+                    self.has_arguments = true;
+                    self.close_call(&mut out);
+                }
                 _ => {}
             }
         }
         self.close(&mut out);
         out
+    }
+
+    /// A call, though no tool was offered: it is shown as the models themselves write it.
+    fn open_call(&mut self, name: &str, out: &mut String) {
+        self.text(&format!("{{\"name\": {}, \"arguments\": ", Value::from(name)), out);
+        self.in_call = true;
+        self.has_arguments = false;
+    }
+
+    fn close_call(&mut self, out: &mut String) {
+        if std::mem::take(&mut self.in_call) {
+            out.push_str(if self.has_arguments { "}" } else { "{}}" });
+        }
     }
 
     fn reasoning(&mut self, text: &str, out: &mut String) {

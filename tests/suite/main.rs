@@ -5,6 +5,7 @@ mod auth;
 mod config;
 mod converse;
 mod emulator;
+mod family;
 mod openai;
 mod parse;
 mod process;
