@@ -1,6 +1,7 @@
 //! The real binary, as its callers and its operator meet it.
 #![cfg(test)]
 
+mod invoke;
 mod log;
 mod refusals;
 mod running;
@@ -197,6 +198,22 @@ impl Answer {
 
     fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The bytes of a chunked body.
+    fn unchunked(&self) -> Vec<u8> {
+        assert_eq!(self.header("Transfer-Encoding"), Some("chunked"), "{}", self.head);
+        let (mut all, mut rest) = (vec![], &self.body[..]);
+        loop {
+            let end = rest.windows(2).position(|at| at == b"\r\n").expect("a chunk's size");
+            let size = std::str::from_utf8(&rest[..end]).unwrap();
+            let size = usize::from_str_radix(size, 16).unwrap();
+            if size == 0 {
+                return all;
+            }
+            all.extend_from_slice(&rest[end + 2..end + 2 + size]);
+            rest = &rest[end + 2 + size + 2..];
+        }
     }
 
     fn message(&self) -> String {
