@@ -233,7 +233,39 @@ def check_stream(operation, headers, data):
         events.append((name, value))
     if operation == "ConverseStream":
         check_order(events)
+    else:
+        check_chunks(headers, events)
     return events
+
+
+def check_chunks(headers, events):
+    """Native chunks: the last one, and no other, carries what was measured."""
+    if not headers.get("X-Amzn-Bedrock-Content-Type"):
+        raise Invalid("a stream without X-Amzn-Bedrock-Content-Type")
+    if headers["X-Amzn-Bedrock-Content-Type"] != "application/json":
+        return
+    *before, last = [json.loads(base64.b64decode(value["bytes"])) for name, value in events
+                     if name == "chunk"] or [{}]  # fmt: skip
+    if any("amazon-bedrock-invocationMetrics" in chunk for chunk in before):
+        raise Invalid("metrics before the last chunk")
+    if events and events[-1][0] == "chunk":
+        metrics = last.get("amazon-bedrock-invocationMetrics", {})
+        for name in ("outputTokenCount", "invocationLatency", "firstByteLatency"):
+            if not isinstance(metrics.get(name), int):
+                raise Invalid(f"the last chunk's {name}: {last}")
+
+
+def check_invocation(headers):
+    """The head of a native answer; its body is the provider's."""
+    check_head(headers)
+    if not headers.get("Content-Type"):
+        raise Invalid("no Content-Type")
+    for name in ("Invocation-Latency", "Input-Token-Count", "Output-Token-Count"):
+        value = headers.get(f"X-Amzn-Bedrock-{name}")
+        if value is None and name == "Invocation-Latency":
+            raise Invalid("no X-Amzn-Bedrock-Invocation-Latency")
+        if value is not None and not value.isdigit():
+            raise Invalid(f"X-Amzn-Bedrock-{name}: {value}")
 
 
 def check_order(events):
@@ -311,6 +343,8 @@ class Checks:
         elif operation_model.has_event_stream_output:
             response_dict["body"] = Recorder(response_dict["body"])
             self.streams.append((operation_model.name, headers, response_dict["body"]))
+        elif operation_model.has_streaming_output:
+            check_invocation(headers)
         else:
             self.last = check_unary(operation_model.name, headers, response_dict["body"])
 
