@@ -182,10 +182,10 @@ impl Generated<'_> {
         let (at, last) = of_stream.unwrap_or((0, true));
         let count = of_stream.map_or(usage.completion, |(at, _)| at as u64 + 1);
         let prompt = (at == 0).then_some(usage.prompt);
-        let mut metering = json!({"outputTokenCount": count});
-        if let Some(prompt) = prompt {
-            metering["inputTokenCount"] = prompt.into();
-        }
+        let metering = match prompt {
+            Some(prompt) => json!({"inputTokenCount": prompt, "outputTokenCount": count}),
+            None => json!({"outputTokenCount": count}),
+        };
         json!({
             "body": {
                 "generation": text, "prompt_token_count": prompt, "generation_token_count": count,
