@@ -196,3 +196,100 @@ impl Generated<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::emulator::model::{Limits, Piece, answer};
+    use crate::emulator::rules::{Endpoint, Rule};
+
+    const DIALECTS: [Dialect; 10] = [
+        Dialect::Sse,
+        Dialect::Jsonlines,
+        Dialect::Emd,
+        Dialect::Tgi,
+        Dialect::Rolling,
+        Dialect::RollingSse,
+        Dialect::RollingTgi,
+        Dialect::Rolling3p,
+        Dialect::Dynamic,
+        Dialect::Hf,
+    ];
+
+    /// What a container that says `text` answers to `body`.
+    fn said(dialect: Dialect, text: &str, body: &str) -> String {
+        let endpoint = Endpoint {
+            dialect,
+            special_tokens: vec!["[X]".to_owned()],
+            context: 60,
+            ..Endpoint::default()
+        };
+        let mut rule = Rule::default();
+        text.clone_into(&mut rule.answer.text);
+        let clock = Clock::manual(datetime!(2026-11-20 23:22:04 UTC), 7);
+        let played = match Ask::read(body.as_bytes(), Limits::of("model", &endpoint)) {
+            Ok(ask) => answer("model", &endpoint, &rule, &ask, &clock),
+            Err(refused) => refused.played(),
+        };
+        let bytes = played.pieces.into_iter().map(|piece| match piece {
+            Piece::Bytes(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        });
+        bytes.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_says_what_a_whole_answer_says(
+            text in "([a-c贺]| |\\[X\\]|\n){0,12}",
+            dialect in proptest::sample::select(vec![
+                Dialect::Jsonlines, Dialect::Tgi, Dialect::Rolling, Dialect::RollingSse,
+                Dialect::RollingTgi,
+            ]),
+            limit in 1..40,
+            skips in any::<bool>(),
+        ) {
+            let ask = |stream: bool| {
+                json!({"inputs": "hi", "stream": stream, "parameters": {
+                    "max_new_tokens": limit, "stop": ["b"], "skip_special_tokens": skips,
+                }})
+                .to_string()
+            };
+            let whole: Value = serde_json::from_str(&said(dialect, &text, &ask(false))).unwrap();
+            let whole = whole.get(0).unwrap_or(&whole)["generated_text"].clone();
+            let stream = said(dialect, &text, &ask(true));
+            let events: Vec<Value> = stream
+                .lines()
+                .map(|line| line.strip_prefix("data:").unwrap_or(line))
+                .filter(|line| !line.is_empty())
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            let texts = events.iter().filter(|e| e["token"]["special"] != json!(true));
+            let streamed: String = texts.map(|e| e["token"]["text"].as_str().unwrap()).collect();
+            prop_assert_eq!(&events.last().unwrap()["generated_text"], &whole);
+            prop_assert_eq!(Value::from(streamed), whole);
+        }
+
+        #[test]
+        fn no_request_panics(
+            noise in ".{0,40}",
+            members in "(\"(inputs|prompt|messages|parameters|stream|stop|temperature|top_p|max_new_tokens|grammar|type|value|details)\"|[\\[\\]{}:,]|null|true|-1|0|1e9|\"json\"|\"x\"){0,40}",
+            value in "(-1|0|1|99|1e300|true|null|\"a\"|\\[\"a\",1\\]|\\{\"type\":\"json\"\\})",
+            name in "(temperature|top_p|top_k|stop|max_new_tokens|details|seed|grammar|return_full_text|decoder_input_details)",
+            stream in any::<bool>(),
+        ) {
+            let fit = format!(
+                r#"{{"inputs":"hi","stream":{stream},"parameters":{{"{name}":{value}}}}}"#
+            );
+            for dialect in DIALECTS {
+                for body in [&noise, &members, &fit] {
+                    prop_assert!(!said(dialect, "a b", body).is_empty());
+                }
+            }
+        }
+    }
+}

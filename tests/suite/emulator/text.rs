@@ -24,7 +24,7 @@ async fn speaking(dialect: &str) -> Running {
     Running::with(&format!("{ENDPOINT}dialect = '{dialect}'\n{RULES}")).await
 }
 
-fn asked(prompt: &str, parameters: Value, stream: bool) -> String {
+fn asked(prompt: &str, parameters: &Value, stream: bool) -> String {
     let mut body = json!({"inputs": prompt, "parameters": parameters});
     if stream {
         body["stream"] = true.into();
@@ -32,11 +32,11 @@ fn asked(prompt: &str, parameters: Value, stream: bool) -> String {
     body.to_string()
 }
 
-async fn whole(running: &Running, prompt: &str, parameters: Value) -> String {
+async fn whole(running: &Running, prompt: &str, parameters: &Value) -> String {
     String::from_utf8(invoke(running, asked(prompt, parameters, false)).await).unwrap()
 }
 
-async fn streamed(running: &Running, prompt: &str, parameters: Value) -> String {
+async fn streamed(running: &Running, prompt: &str, parameters: &Value) -> String {
     stream(running, asked(prompt, parameters, true)).await
 }
 
@@ -52,8 +52,8 @@ async fn refused(running: &Running, body: String) -> (i32, String) {
 async fn tgi() {
     let running = speaking("tgi").await;
     let stop = json!({"stop": ["END"], "details": true, "seed": 7});
-    // The sequence stays where it is; a `[1, 2, 3]` of tokens is written out below.
-    let answer: Value = serde_json::from_str(&whole(&running, "hi", stop.clone()).await).unwrap();
+    // The sequence stays where it is.
+    let answer: Value = serde_json::from_str(&whole(&running, "hi", &stop).await).unwrap();
     let token = |at: u64, text: &str, special: bool| json!({"id": 1000 + at, "text": text, "logprob": -0.05, "special": special});
     let tokens = [token(0, "贺", false), token(1, "兰", false), token(2, " END", false)];
     let details = json!({
@@ -61,21 +61,21 @@ async fn tgi() {
         "prefill": [], "tokens": tokens,
     });
     assert_eq!(answer, json!([{"generated_text": "贺兰 END", "details": details}]));
-    assert_eq!(whole(&running, "hi", json!({})).await, r#"[{"generated_text":"贺兰 END more"}]"#);
-    let said = streamed(&running, "hi", json!({"max_new_tokens": 1, "details": true})).await;
+    assert_eq!(whole(&running, "hi", &json!({})).await, r#"[{"generated_text":"贺兰 END more"}]"#);
+    let said = streamed(&running, "hi", &json!({"max_new_tokens": 1, "details": true})).await;
     assert_eq!(
         said,
         "data:{\"index\":1,\"token\":{\"id\":1000,\"text\":\"贺\",\"logprob\":-0.05,\"special\":false},\"generated_text\":\"贺\",\"details\":{\"finish_reason\":\"length\",\"generated_tokens\":1,\"seed\":null,\"input_length\":2}}\n\n"
     );
     // Special tokens have events, but no place in the text; nothing follows the last.
-    let said = streamed(&running, "special", json!({})).await;
+    let said = streamed(&running, "special", &json!({})).await;
     assert_eq!(
         said,
         "data:{\"index\":1,\"token\":{\"id\":1000,\"text\":\"[CALL]\",\"logprob\":-0.05,\"special\":true},\"generated_text\":null,\"details\":null}\n\n\
          data:{\"index\":2,\"token\":{\"id\":1001,\"text\":\" now\",\"logprob\":-0.05,\"special\":false},\"generated_text\":null,\"details\":null}\n\n\
          data:{\"index\":3,\"token\":{\"id\":1002,\"text\":\"</s>\",\"logprob\":-0.05,\"special\":true},\"generated_text\":\" now\",\"details\":null}\n\n"
     );
-    let said = streamed(&running, "breaks", json!({})).await;
+    let said = streamed(&running, "breaks", &json!({})).await;
     let (_, last) = said.trim_end().rsplit_once('\n').unwrap();
     assert_eq!(last, r#"data:{"error":"CUDA out of memory","error_type":"generation"}"#);
 }
@@ -101,10 +101,10 @@ async fn tgi_refuses_what_other_containers_take() {
              `max_new_tokens`",
         ),
     ] {
-        let unary = asked("hi", parameters.clone(), false);
+        let unary = asked("hi", &parameters, false);
         assert_eq!(refused(&running, unary).await, (422, message(words)));
         // A stream has begun by then: the same inside 200.
-        let said = streamed(&running, "hi", parameters).await;
+        let said = streamed(&running, "hi", &parameters).await;
         assert_eq!(said, format!("data:{}\n\n", message(words)));
     }
     let (status, words) = refused(&running, r#"{"input":"hi"}"#.to_owned()).await;
@@ -117,31 +117,31 @@ async fn lmi_in_async_mode() {
     let running = speaking("lmi").await;
     let stop = json!({"stop": ["END"], "details": true});
     assert_eq!(
-        whole(&running, "hi", stop).await,
+        whole(&running, "hi", &stop).await,
         r#"{"generated_text": "贺兰 ", "details": {"finish_reason": "END", "generated_tokens": 3, "seed": null, "prefill": [], "tokens": [{"id": 1000, "text": "贺", "logprob": -0.05}, {"id": 1001, "text": "兰", "logprob": -0.05}, {"id": 1002, "text": " ", "logprob": -0.05}]}}"#
     );
     // Null for the end as for the limit.
     for limit in [1, 20] {
         let parameters = json!({"max_new_tokens": limit, "details": true});
-        let said = whole(&running, "hi", parameters).await;
+        let said = whole(&running, "hi", &parameters).await;
         assert!(said.contains(r#""finish_reason": null"#), "{said}");
     }
     // TGI's old name is passed over.
-    let said = whole(&running, "hi", json!({"stop_sequences": ["END"]})).await;
+    let said = whole(&running, "hi", &json!({"stop_sequences": ["END"]})).await;
     assert_eq!(said, r#"{"generated_text": "贺兰 END more"}"#);
-    let said = streamed(&running, "hi", json!({"max_new_tokens": 2, "details": true})).await;
+    let said = streamed(&running, "hi", &json!({"max_new_tokens": 2, "details": true})).await;
     assert_eq!(
         said,
         "{\"index\": 0, \"token\": {\"id\": 1000, \"text\": \"贺\", \"logprob\": -0.05}, \"generated_text\": null, \"details\": null}\n\
          {\"index\": 0, \"token\": {\"id\": 1001, \"text\": \"兰\", \"logprob\": -0.05}, \"generated_text\": \"贺兰\", \"details\": {\"finish_reason\": \"length\", \"seed\": null, \"generated_tokens\": 3, \"input_length\": 2}}\n\n"
     );
-    let said = streamed(&running, "breaks", json!({})).await;
+    let said = streamed(&running, "breaks", &json!({})).await;
     let error = r#"{"error": {"message": "CUDA out of memory", "type": "InternalServerError", "param": null, "code": 500}}"#;
     assert!(said.ends_with(&format!("\n{error}\n\n")), "{said}");
     // Special tokens and the end of the turn are there for those who ask for them.
     let all = json!({"skip_special_tokens": false, "include_stop_str_in_output": true});
     for (parameters, text) in [(json!({}), " now"), (all, "[CALL] now</s>")] {
-        let said = whole(&running, "special", parameters).await;
+        let said = whole(&running, "special", &parameters).await;
         assert_eq!(said, format!(r#"{{"generated_text": "{text}"}}"#));
     }
 }
@@ -153,11 +153,11 @@ async fn lmi_stops_after_thirty_tokens_and_disguises_refusals() {
         "x ".repeat(40)
     );
     let running = Running::with(&rules).await;
-    let said = streamed(&running, "hi", json!({"details": true})).await;
+    let said = streamed(&running, "hi", &json!({"details": true})).await;
     assert_eq!(said.lines().filter(|line| !line.is_empty()).count(), 30);
     assert!(said.contains(r#""finish_reason": "length""#), "{said}");
     let (status, words) =
-        refused(&running, asked("hi", json!({"max_new_tokens": 101}), false)).await;
+        refused(&running, asked("hi", &json!({"max_new_tokens": 101}), false)).await;
     assert_eq!(status, 500);
     let start = r#"{"code": 500, "error": "error=ErrorInfo(message='max_tokens=101 cannot be greater than max_model_len=100."#;
     assert!(words.starts_with(start), "{words}");
@@ -172,22 +172,23 @@ async fn lmi_by_rolling_batch() {
     let running = speaking("rolling").await;
     let stop = json!({"stop_sequences": ["END"], "details": true, "decoder_input_details": true});
     assert_eq!(
-        whole(&running, "hi", stop).await,
+        whole(&running, "hi", &stop).await,
         r#"{"generated_text": "贺兰 ", "details": {"finish_reason": "stop_sequence", "generated_tokens": 3, "inputs": "hi", "tokens": [{"id": 1000, "text": "贺", "log_prob": -0.05}, {"id": 1001, "text": "兰", "log_prob": -0.05}, {"id": 1002, "text": " ", "log_prob": -0.05}], "prefill": [{"id": 0, "text": "<s>", "log_prob": -0.05}, {"id": 1, "text": "hi", "log_prob": -0.05}]}}"#
     );
     let limited = json!({"max_new_tokens": 2, "details": true});
     let lines = "{\"token\": {\"id\": 1000, \"text\": \"贺\", \"log_prob\": -0.05}}\n\
          {\"token\": {\"id\": 1001, \"text\": \"兰\", \"log_prob\": -0.05}, \"generated_text\": \"贺兰\", \"details\": {\"finish_reason\": \"length\", \"generated_tokens\": 2, \"inputs\": \"hi\"}}\n";
-    assert_eq!(streamed(&running, "hi", limited.clone()).await, lines);
-    let events: String = lines.lines().map(|line| format!("data: {line}\n\n")).collect();
+    assert_eq!(streamed(&running, "hi", &limited).await, lines);
+    let events: Vec<_> = lines.lines().map(|line| format!("data: {line}\n\n")).collect();
+    let events = events.concat();
     let sse = speaking("rolling-sse").await;
-    assert_eq!(streamed(&sse, "hi", limited.clone()).await, events);
+    assert_eq!(streamed(&sse, "hi", &limited).await, events);
     // With `tgi_compat` details need not be asked for, and a whole answer is an array.
     let compat = speaking("rolling-tgi").await;
     let limited = json!({"max_new_tokens": 2});
     let expected = events.replace("log_prob", "logprob");
-    assert_eq!(streamed(&compat, "hi", limited.clone()).await, expected);
-    let said = whole(&compat, "hi", limited).await;
+    assert_eq!(streamed(&compat, "hi", &limited).await, expected);
+    let said = whole(&compat, "hi", &limited).await;
     assert!(said.starts_with(r#"[{"generated_text": "贺兰", "details""#), "{said}");
 }
 
@@ -195,10 +196,10 @@ async fn lmi_by_rolling_batch() {
 async fn lmi_by_rolling_batch_fails_inside_200() {
     let running = speaking("rolling").await;
     let details = r#""details": {"finish_reason": "error"#;
-    let said = whole(&running, "hi", json!({"max_new_tokens": 101})).await;
+    let said = whole(&running, "hi", &json!({"max_new_tokens": 101})).await;
     assert!(said.starts_with(r#"{"generated_text": null, "error": "max_tokens=101"#), "{said}");
     assert!(said.contains(r#""code": 400"#) && said.contains(details), "{said}");
-    let said = streamed(&running, "breaks", json!({})).await;
+    let said = streamed(&running, "breaks", &json!({})).await;
     let last = r#"{"token": {"id": -1, "text": "", "log_prob": -1, "special_token": true}, "generated_text": "", "details": {"finish_reason": "error", "generated_tokens": null, "inputs": null}}"#;
     assert!(said.ends_with(&format!("}}\n{last}\n")), "{said}");
     assert!(!said.contains("CUDA"), "it does not say why");
@@ -209,11 +210,11 @@ async fn lmi_in_an_envelope() {
     let running = speaking("rolling-3p").await;
     let limited = json!({"max_new_tokens": 2});
     assert_eq!(
-        whole(&running, "hi", limited.clone()).await,
+        whole(&running, "hi", &limited).await,
         r#"{"body": {"generation": "贺兰", "prompt_token_count": 2, "generation_token_count": 2, "stop_reason": "length"}, "metering": {"inputTokenCount": 2, "outputTokenCount": 2}, "content_type": "application/json"}"#
     );
     assert_eq!(
-        streamed(&running, "hi", limited).await,
+        streamed(&running, "hi", &limited).await,
         "{\"body\": {\"generation\": \"贺\", \"prompt_token_count\": 2, \"generation_token_count\": 1, \"stop_reason\": null}, \"metering\": {\"inputTokenCount\": 2, \"outputTokenCount\": 1}, \"content_type\": \"application/jsonlines\"}\n\
          {\"body\": {\"generation\": \"兰\", \"prompt_token_count\": null, \"generation_token_count\": 2, \"stop_reason\": \"length\"}, \"metering\": {\"outputTokenCount\": 2}, \"content_type\": \"application/jsonlines\"}\n"
     );
@@ -222,16 +223,16 @@ async fn lmi_in_an_envelope() {
 #[tokio::test]
 async fn the_hugging_face_toolkit() {
     let running = speaking("hf").await;
-    let said = whole(&running, "hi ", json!({})).await;
+    let said = whole(&running, "hi ", &json!({})).await;
     assert_eq!(said, r#"[{"generated_text": "hi 贺兰 END more"}]"#);
     let short = json!({"return_full_text": false, "max_new_tokens": 1});
-    let (whole, error) = parts(&running, asked("hi", short, true)).await;
+    let (whole, error) = parts(&running, asked("hi", &short, true)).await;
     assert_eq!((whole.concat(), error), (r#"[{"generated_text": "贺"}]"#.into(), None));
     for (parameters, words) in [
         (json!({"stop": ["a"], "details": true}), "not used by the model: ['stop', 'details']"),
         (json!({"temperature": 0}), "strictly positive float"),
     ] {
-        let (status, said) = refused(&running, asked("hi", parameters, false)).await;
+        let (status, said) = refused(&running, asked("hi", &parameters, false)).await;
         assert_eq!(status, 400);
         let start = r#"{"code": 400, "type": "InternalServerException", "message": ""#;
         assert!(said.starts_with(start) && said.contains(words), "{said}");
@@ -244,7 +245,7 @@ async fn the_hugging_face_toolkit() {
 async fn what_the_model_reads_is_told_with_its_double_bos() {
     let running = speaking("tgi").await;
     for prompt in ["hi", "<s>hi"] {
-        whole(&running, prompt, json!({})).await;
+        whole(&running, prompt, &json!({})).await;
     }
     invoke(&running, r#"{"messages":[{"role":"user","content":"hi"}]}"#).await;
     let requests = running.json("/_emulator/requests").await;
@@ -275,7 +276,7 @@ async fn a_prompt_s_answer_has_calls_in_its_text_and_thinks_as_the_prompt_wants(
         ("hi<think>\n", "hm\n</think>\n\nyes"),
         ("hi<think>\n\n</think>\n\n", "yes"),
     ] {
-        let said = whole(&running, prompt, json!({})).await;
+        let said = whole(&running, prompt, &json!({})).await;
         assert_eq!(said, json!([{"generated_text": text}]).to_string(), "{prompt}");
     }
 }
@@ -283,5 +284,5 @@ async fn a_prompt_s_answer_has_calls_in_its_text_and_thinks_as_the_prompt_wants(
 #[tokio::test]
 async fn without_a_file_inputs_are_answered_too() {
     let running = Running::with("[[rules]]\nanswer.text = 'Hi.'").await;
-    assert_eq!(whole(&running, "hi", json!({})).await, r#"[{"generated_text":"Hi."}]"#);
+    assert_eq!(whole(&running, "hi", &json!({})).await, r#"[{"generated_text":"Hi."}]"#);
 }
