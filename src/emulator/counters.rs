@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// How many requests are remembered.
 const REMEMBERED: usize = 100;
@@ -45,6 +46,28 @@ pub(super) struct Received {
     pub(super) operation: &'static str,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: String,
+    /// What the container's tokenizer puts in front of a prompt.
+    #[serde(skip)]
+    pub(super) bos: String,
+}
+
+/// The same, with what the model itself reads.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    received: &'a Received,
+    /// Of a body with a prompt: all of it, the tokenizer's own token included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<String>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(received: &'a Received) -> Self {
+        let body: Option<Value> = serde_json::from_str(&received.body).ok();
+        let prompt = body.as_ref().and_then(|body| body.get("inputs").or(body.get("prompt")));
+        let prompt = prompt.and_then(Value::as_str);
+        Self { received, prompt: prompt.map(|prompt| format!("{}{prompt}", received.bos)) }
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -106,7 +129,9 @@ impl Counters {
     }
 
     pub(super) fn requests_json(&self) -> String {
-        serde_json::to_string(&self.state().received).unwrap_or_default()
+        let state = self.state();
+        let shown: Vec<_> = state.received.iter().map(Shown::new).collect();
+        serde_json::to_string(&shown).unwrap_or_default()
     }
 }
 
@@ -149,6 +174,7 @@ mod tests {
             operation: "InvokeEndpoint",
             headers: BTreeMap::new(),
             body: String::new(),
+            bos: String::new(),
         }
     }
 

@@ -155,12 +155,7 @@ impl Invocation<'_> {
 
     /// The scripted model.
     async fn play(&self) -> Result<Answered, Failed> {
-        let limits = Limits {
-            model: self.endpoint.model.as_deref().unwrap_or(self.name),
-            context: self.endpoint.context,
-            vision: self.endpoint.vision,
-        };
-        let ask = Ask::read(&self.body, limits);
+        let ask = Ask::read(&self.body, Limits::of(self.name, self.endpoint));
         let fallback = Rule::default();
         let rule = self.rule(ask.as_ref().ok()).unwrap_or(&fallback);
         if let Some(service) = &rule.fault.service {
@@ -174,7 +169,7 @@ impl Invocation<'_> {
                 let clock = &self.shared.config.clock;
                 model::answer(self.name, self.endpoint, rule, ask, clock)
             }
-            Err(refused) => model::refuse(refused),
+            Err(refused) => refused.played(),
         };
         Ok(Answered {
             status: played.status,

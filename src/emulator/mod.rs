@@ -4,12 +4,13 @@
 //! `helan demo` runs on it, `helan emulate` serves it, the tests call it with the official SDK.
 //! What is real: `SigV4` for the service `sagemaker`, event-stream frames, headers, limits, the
 //! errors' names and words. What is scripted: the model, by a file of [`Rules`] that also says
-//! what goes wrong.
+//! which container it lives in (vLLM, TGI, LMI, EMD, the Hugging Face toolkit) and what goes wrong.
 //!
 //! Three paths are the emulator's own, and unsigned: `GET /ping`; `GET /_emulator/calls`, how many
 //! calls have started, completed, failed and been cancelled by the client; `GET
-//! /_emulator/requests`, the last 100 requests with what a container would see of them. `DELETE`
-//! on either of the last two forgets all of it.
+//! /_emulator/requests`, the last 100 requests with what a container would see of them, and the
+//! prompt, if they have one, as the model reads it behind its tokenizer's BOS token. `DELETE` on
+//! either of the last two forgets all of it.
 
 mod caller;
 mod counters;

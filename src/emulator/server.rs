@@ -119,6 +119,7 @@ impl Service {
             operation: operation.name(),
             headers: forwarded(parts),
             body: String::from_utf8_lossy(&body).into_owned(),
+            bos: endpoint.bos.clone(),
         };
         let invocation = Invocation {
             shared: &self.0,

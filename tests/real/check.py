@@ -1,8 +1,12 @@
 """boto3 → gateway → emulator → llama.cpp: one real inference server through the whole chain.
 
+The server renders the model's template itself for the one model id; for the other the gateway does,
+and sends a prompt. Both must come to the same.
+
 usage: check.py <model.gguf>
 """
 
+import json
 import socket
 import subprocess
 import sys
@@ -19,10 +23,13 @@ from botocore.exceptions import ClientError, EventStreamError
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "sdk" / "python"))
 
+import model as tiny  # noqa: E402
 import processes  # noqa: E402
 import servicemodel  # noqa: E402
 
 MODEL = "meta.llama3-8b-instruct-v1:0"
+PROMPTED = "tiny.completions"
+DOUBLE = "tiny.double-bos"
 LETTERS = set("abcdefghijklmnopqrstuvwxyz 贺兰山宁夏🏔")
 
 
@@ -59,11 +66,22 @@ class LlamaServer:
         self.process.wait()
 
 
-def start(model, directory, started):
-    server = LlamaServer(model, directory / "server.log")
+def start(weights, directory, started):
+    server = LlamaServer(weights, directory / "server.log")
     started.append(server)
     rules = directory / "rules.toml"
-    rules.write_text(f'[endpoints.tiny]\ncontainer = "{server.url}/v1/chat/completions"\n')
+    rules.write_text(
+        f"""
+[endpoints.tiny]
+container = "{server.url}/v1/chat/completions"
+[endpoints.tiny-text]
+container = "{server.url}/v1/completions"
+"""
+    )
+    template = directory / "tokenizer_config.json"
+    template.write_text(
+        json.dumps({"chat_template": tiny.TEMPLATE, "bos_token": tiny.BOS, "eos_token": tiny.EOS})
+    )
     emulator = processes.Process(
         "emulate", "--listen", "127.0.0.1:0", "--rules", str(rules),
         log=directory / "emulator.log", environment={},
@@ -77,6 +95,19 @@ auth = {{ mode = "keys", keys_file = "{HERE.parent / "sdk" / "keys.toml"}" }}
 sagemaker = {{ region = "cn-northwest-1", endpoint_url = "{emulator.url}" }}
 # This server counts no tokens in a stream.
 models."{MODEL}" = {{ endpoint = "tiny", upstream_model = "tiny", stream_usage = false }}
+[models."{PROMPTED}"]
+endpoint = "tiny-text"
+contract = "completions"
+template = "{template}"
+upstream_model = "tiny"
+unary = "invoke"
+[models."{DOUBLE}"]
+endpoint = "tiny-text"
+contract = "completions"
+template = "{template}"
+adds_bos = false
+upstream_model = "tiny"
+unary = "invoke"
 """
     )
     gateway = processes.Process(
@@ -149,6 +180,53 @@ def stop_sequence(client, expected):
     print("stop sequence:", part["text"])
 
 
+CONVERSATIONS = [
+    {"messages": turns("Hello 贺兰山")},
+    {"messages": turns("Hello 贺兰山"), "system": [{"text": "Speak."}]},
+    {
+        "system": [{"text": "说话。"}],
+        "messages": [
+            *turns("Hello 🏔"),
+            {"role": "assistant", "content": [{"text": "ningxia"}]},
+            *turns("once more"),
+        ],
+    },
+]
+
+
+def two_contracts(client):
+    """The server's rendering and ours make the same prompt: the same answer to the last token."""
+    heard = set()
+    for conversation in CONVERSATIONS:
+        ask = {**conversation, "inferenceConfig": {"maxTokens": 24, "temperature": 0.0}}
+        chat = client.converse(modelId=MODEL, **ask)
+        prompted = client.converse(modelId=PROMPTED, **ask)
+        for answer in (chat, prompted):
+            answer.pop("ResponseMetadata")
+            answer.pop("metrics")
+        assert prompted == chat, (prompted, chat)
+        assert chat["usage"]["inputTokens"] > 12
+        (part,) = chat["output"]["message"]["content"]
+        heard.add(part["text"])
+        streamed = read(client.converse_stream(modelId=PROMPTED, **ask)["stream"])
+        assert streamed == (part["text"], "max_tokens"), streamed
+        print("both contracts:", chat["usage"]["inputTokens"], "tokens,", part["text"])
+        # What the setting is there for: the server puts its own BOS in front of ours.
+        double = client.converse(modelId=DOUBLE, **ask)
+        assert double["usage"]["inputTokens"] == chat["usage"]["inputTokens"] + 1, double
+    assert len(heard) == len(CONVERSATIONS), "the model does not heed its prompt"
+
+
+def forged(client):
+    """What a caller writes stays text: the server reads no token of its own out of it."""
+    ask = {"messages": turns("a</s>b"), "inferenceConfig": {"maxTokens": 8, "temperature": 0.0}}
+    plain = {**ask, "messages": turns("ab")}
+    more, less = (client.converse(modelId=PROMPTED, **asked) for asked in (ask, plain))
+    added = more["usage"]["inputTokens"] - less["usage"]["inputTokens"]
+    assert added >= len("</s>"), "</s> became one token"
+    print("forged token: read as", added)
+
+
 def overflow(client):
     """The server's own words about its context, and no empty success in a stream."""
     long = {"modelId": MODEL, "messages": turns("x" * 5000), "inferenceConfig": {"maxTokens": 8}}
@@ -187,6 +265,8 @@ def main():
             said = converse(client)
             converse_stream(client, said)
             stop_sequence(client, said)
+            two_contracts(client)
+            forged(client)
             overflow(client)
             checks.finish()
         finally:

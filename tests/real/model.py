@@ -1,9 +1,9 @@
 """Writes a tiny model with random weights: the Llama architecture, 2 layers, in the GGUF format.
 
-It says its few tokens in a random round, but everything around it is real: a tokenizer, a chat
-template, sampling, limits. One dimension of the residual stream is the same for all tokens and is
-read by the output matrix alone: it keeps bytes and control tokens from being said, so that an
-answer is text and ends where the request says.
+It says its few tokens in a random round, which it enters where the whole prompt leads it;
+everything around it is real: a tokenizer, a chat template, sampling, limits. One dimension of the
+residual stream is the same for all tokens and is read by the output matrix alone: it keeps bytes
+and control tokens from being said, so that an answer is text and ends where the request says.
 
 usage: model.py <file.gguf>
 """
@@ -16,7 +16,9 @@ import numpy
 WIDTH, HEADS, LAYERS, INNER = 64, 4, 2, 128
 CONTEXT = 2048
 SAID = [*"abcdefghijklmnopqrstuvwxyz", "▁", "贺", "兰", "山", "宁", "夏", "🏔"]
+BOS, EOS = "<s>", "</s>"
 TEMPLATE = (
+    "{{ bos_token }}"
     "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
@@ -24,7 +26,7 @@ TEMPLATE = (
 
 def vocabulary():
     kind = gguf.TokenType
-    tokens = [("<unk>", kind.UNKNOWN), ("<s>", kind.CONTROL), ("</s>", kind.CONTROL)]
+    tokens = [("<unk>", kind.UNKNOWN), (BOS, kind.CONTROL), (EOS, kind.CONTROL)]
     tokens += [(f"<0x{byte:02X}>", kind.BYTE) for byte in range(256)]
     tokens += [(text, kind.NORMAL) for text in SAID]
     return tokens
@@ -37,10 +39,15 @@ def write(path):
     def matrix(rows, columns):
         return (random.standard_normal((rows, columns)) / numpy.sqrt(columns)).astype("float32")
 
+    def blind(weights):
+        """Does not see the constant dimension of the residual stream."""
+        weights[:, 0] = 0
+        return weights
+
     def silent(weights):
-        """Adds little to the residual stream, and nothing to its constant dimension."""
+        """Adds nothing to it."""
         weights[0, :] = 0
-        return weights / 50
+        return weights
 
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("tiny-random")
@@ -70,12 +77,12 @@ def write(path):
     for layer in range(LAYERS):
         writer.add_tensor(f"blk.{layer}.attn_norm.weight", ones)
         for name in ("attn_q", "attn_k", "attn_v"):
-            writer.add_tensor(f"blk.{layer}.{name}.weight", matrix(WIDTH, WIDTH))
+            writer.add_tensor(f"blk.{layer}.{name}.weight", blind(matrix(WIDTH, WIDTH)))
         writer.add_tensor(f"blk.{layer}.attn_output.weight", silent(matrix(WIDTH, WIDTH)))
         writer.add_tensor(f"blk.{layer}.ffn_norm.weight", ones)
-        writer.add_tensor(f"blk.{layer}.ffn_gate.weight", matrix(INNER, WIDTH))
-        writer.add_tensor(f"blk.{layer}.ffn_up.weight", matrix(INNER, WIDTH))
-        writer.add_tensor(f"blk.{layer}.ffn_down.weight", silent(matrix(WIDTH, INNER)))
+        writer.add_tensor(f"blk.{layer}.ffn_gate.weight", blind(matrix(INNER, WIDTH)))
+        writer.add_tensor(f"blk.{layer}.ffn_up.weight", blind(matrix(INNER, WIDTH)))
+        writer.add_tensor(f"blk.{layer}.ffn_down.weight", silent(matrix(WIDTH, INNER)) / 8)
     writer.add_tensor("output_norm.weight", ones)
     # After each token that can be said, the next one in a random round.
     output = numpy.zeros_like(embedding)

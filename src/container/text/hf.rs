@@ -19,7 +19,7 @@ pub(super) fn body(asked: Asked<'_>) -> Map<String, Value> {
 }
 
 pub(super) fn read(json: &[u8], answer: &mut Answer, out: &mut Vec<Event>) -> Result<()> {
-    inputs::each(json, answer, |chunk, answer| {
+    inputs::each(json, answer, out, |chunk, answer, out| {
         chunk.say(answer, out);
         if chunk.is_last() {
             answer.finish(Finish::End);

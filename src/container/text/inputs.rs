@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::asked::{Asked, number};
+use super::generation;
 use crate::Result;
 use crate::container::Mode;
 use crate::container::faults::Fault;
@@ -72,6 +73,12 @@ pub(super) struct Chunk<'a> {
     /// LMI's dynamic batches stream nothing else.
     #[serde(borrow, default)]
     pub(super) outputs: OneOrMany<Text<'a>>,
+    /// See [`generation`].
+    #[serde(default)]
+    generation: Option<IgnoredAny>,
+    /// LMI's envelope of it.
+    #[serde(default)]
+    body: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +133,10 @@ impl Chunk<'_> {
         self.generated_text.0.is_some() || self.details.is_some()
     }
 
+    fn is_generation(&self) -> bool {
+        self.generation.is_some() || self.body.is_some()
+    }
+
     fn reason(&self) -> &str {
         self.details.as_ref().map(|details| details.finish_reason.get()).unwrap_or_default()
     }
@@ -146,11 +157,15 @@ impl Chunk<'_> {
 pub(super) fn each(
     json: &[u8],
     answer: &mut Answer,
-    mut take: impl FnMut(&Chunk<'_>, &mut Answer),
+    out: &mut Vec<Event>,
+    mut take: impl FnMut(&Chunk<'_>, &mut Answer, &mut Vec<Event>),
 ) -> Result<()> {
     let text = json::text(json);
     let chunks: OneOrMany<Chunk<'_>> =
         serde_json::from_str(&text).map_err(|error| json::unreadable(answer.code(), &error))?;
+    if chunks.0.iter().any(Chunk::is_generation) {
+        return generation::read(&text, answer, out);
+    }
     for chunk in &chunks.0 {
         if chunk.error.is_some_and(Fault::is_told) {
             return Err(answer.fail(Fault::of_answer(json)));
@@ -161,7 +176,7 @@ pub(super) fn each(
         if chunk.token.is_none() && !chunk.is_last() && chunk.outputs.0.is_empty() {
             answer.unknown(json);
         }
-        take(chunk, answer);
+        take(chunk, answer, out);
     }
     Ok(())
 }

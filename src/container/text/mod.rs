@@ -13,6 +13,7 @@ mod answer;
 mod asked;
 mod completions;
 mod dialect;
+mod generation;
 mod hf;
 mod inputs;
 mod lmi;

@@ -26,7 +26,7 @@ pub(super) fn body(asked: Asked<'_>) -> Map<String, Value> {
 }
 
 pub(super) fn read(json: &[u8], answer: &mut Answer, out: &mut Vec<Event>) -> Result<()> {
-    inputs::each(json, answer, |chunk, answer| take(chunk, answer, out))
+    inputs::each(json, answer, out, take)
 }
 
 fn take(chunk: &Chunk<'_>, answer: &mut Answer, out: &mut Vec<Event>) {

@@ -1,8 +1,11 @@
-//! What was asked: the `OpenAI` chat and completion schemas, as far as a script looks at them.
+//! What was asked, as far as a script looks at it: here the `OpenAI` chat and completion schemas.
 
 use serde_json::{Map, Value};
 
+use super::inputs::{self, Inputs};
+use super::refused::{Refused, Said};
 use super::tokens;
+use crate::emulator::rules::{Dialect, Endpoint};
 
 /// What a message costs beside its text, an image, and the beginning of the answer.
 const MESSAGE: u64 = 4;
@@ -12,41 +15,6 @@ const ANSWER: u64 = 3;
 /// vLLM's default for `/completions`; a chat may use the rest of the context.
 const COMPLETION_LENGTH: u64 = 16;
 
-/// A refusal in vLLM's shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::emulator) struct Refused {
-    /// The HTTP status, which is also the error's `code`.
-    pub(in crate::emulator) status: u16,
-    /// Its `type`.
-    pub(in crate::emulator) kind: &'static str,
-    /// Its `message`.
-    pub(in crate::emulator) message: String,
-    /// Its `param`.
-    pub(in crate::emulator) param: Option<&'static str>,
-}
-
-impl Refused {
-    fn bad(param: &'static str, message: &str, value: Option<&dyn std::fmt::Debug>) -> Self {
-        let value = value.map(|v| format!(", value={v:?}")).unwrap_or_default();
-        Self {
-            status: 400,
-            kind: "BadRequestError",
-            message: format!("{message} (parameter={param}{value})"),
-            param: Some(param),
-        }
-    }
-
-    /// The body.
-    pub(in crate::emulator) fn json(&self) -> Value {
-        serde_json::json!({"error": {
-            "message": self.message,
-            "type": self.kind,
-            "param": self.param,
-            "code": self.status,
-        }})
-    }
-}
-
 /// A function that may be called.
 #[derive(Clone, Debug)]
 pub(super) struct Tool {
@@ -55,9 +23,10 @@ pub(super) struct Tool {
 }
 
 /// `tool_choice`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::emulator) enum Choice {
     /// No call is wanted, or there is nothing to call.
+    #[default]
     None,
     /// The model decides.
     Auto,
@@ -76,10 +45,14 @@ pub(super) enum Format {
 
 /// One request, read.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the request's own")]
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::emulator) struct Ask {
     /// Chat, or a prompt that is to be continued.
     pub(super) chat: bool,
+    /// The prompt came as `inputs`.
+    pub(super) inputs: Option<Inputs>,
+    /// What the request was read as.
+    pub(super) dialect: Dialect,
     /// The whole body as it came.
     pub(super) body: String,
     /// The text of the last user message, or the prompt.
@@ -98,55 +71,114 @@ pub(in crate::emulator) struct Ask {
     pub(super) continuous_usage: bool,
     pub(super) max_tokens: u64,
     pub(super) stop: Vec<String>,
+    /// Whether special tokens stay in the text.
+    pub(super) shows_special: bool,
+    /// Whether what ended the answer stays in the text.
+    pub(super) shows_stop: bool,
     /// Whether the template asks the model to think, and whether the thoughts are shown.
     pub(super) thinking: bool,
     pub(super) show_reasoning: bool,
     pub(super) prompt_tokens: u64,
 }
 
-/// What of the endpoint a refusal depends on.
+/// What of the endpoint the reading of a request depends on.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::emulator) struct Limits<'a> {
-    pub(in crate::emulator) model: &'a str,
+    model: &'a str,
+    pub(super) dialect: Dialect,
+    is_any: bool,
     /// `max_model_len`.
-    pub(in crate::emulator) context: u64,
-    pub(in crate::emulator) vision: bool,
+    pub(super) context: u64,
+    vision: bool,
+    bos: &'a str,
+}
+
+impl<'a> Limits<'a> {
+    /// Those of the endpoint `name`.
+    pub(in crate::emulator) fn of(name: &'a str, endpoint: &'a Endpoint) -> Self {
+        Self {
+            model: endpoint.model.as_deref().unwrap_or(name),
+            dialect: endpoint.dialect,
+            is_any: endpoint.is_any,
+            context: endpoint.context,
+            vision: endpoint.vision,
+            bos: &endpoint.bos,
+        }
+    }
+
+    /// How many tokens the model reads of `prompt`.
+    pub(super) fn count(&self, prompt: &str) -> u64 {
+        inputs::prompt_tokens(self.bos, prompt).map(|_| 1).sum()
+    }
 }
 
 impl Ask {
-    /// Reads a body as vLLM's `/invocations` does: chat if there are messages, else completion.
-    pub(in crate::emulator) fn read(body: &[u8], limits: Limits<'_>) -> Result<Self, Refused> {
+    /// Reads a body as `/invocations` of the endpoint's container does.
+    pub(in crate::emulator) fn read(body: &[u8], mut limits: Limits<'_>) -> Result<Self, Refused> {
         let text = String::from_utf8_lossy(body).into_owned();
-        let value = serde_json::from_str(&text).map_err(|error| bad_json(&text, &error))?;
-        let Value::Object(body) = value else { return Err(no_prompt()) };
+        let (body, failed) = match serde_json::from_str(&text) {
+            Ok(Value::Object(body)) => (body, None),
+            Ok(_) => (Map::new(), Some(no_prompt())),
+            Err(error) => (Map::new(), Some(bad_json(&text, &error))),
+        };
+        let has = |name: &str| body.contains_key(name);
+        if limits.is_any && limits.dialect == Dialect::default() && has("inputs") {
+            limits.dialect = Dialect::Tgi;
+        }
+        let dialect = limits.dialect;
+        let said = Said {
+            dialect,
+            to_inputs: has("inputs") && dialect.takes_inputs(),
+            in_stream: body.get("stream").and_then(Value::as_bool) == Some(true),
+        };
+        let asked = match (failed, body.get("inputs").filter(|_| said.to_inputs)) {
+            (Some(failed), _) => Err(failed),
+            (None, Some(Value::String(prompt))) => inputs::read(text, &body, prompt, limits),
+            (None, Some(_)) => Err(no_prompt()),
+            (None, None) => Self::read_openai(text, &body, limits),
+        };
+        asked.map_err(|refused| Refused { said, ..refused })
+    }
+
+    /// Reads a body as vLLM does: chat if there are messages, else completion.
+    fn read_openai(
+        text: String,
+        body: &Map<String, Value>,
+        limits: Limits<'_>,
+    ) -> Result<Self, Refused> {
+        let dialect = limits.dialect;
         let messages = body.get("messages").and_then(Value::as_array);
-        let conversation = match (messages, body.get("prompt").and_then(Value::as_str)) {
+        let messages = messages.filter(|_| dialect != Dialect::Hf);
+        let prompt = body.get("prompt").and_then(Value::as_str);
+        let prompt = prompt.filter(|prompt| !prompt.is_empty() && dialect.takes_prompt());
+        let conversation = match (messages, prompt) {
             (Some(messages), _) => Conversation::read(messages),
-            (None, Some(prompt)) if !prompt.is_empty() => Conversation {
+            (None, Some(prompt)) => Conversation {
                 text: prompt.to_owned(),
-                tokens: tokens::count(prompt),
+                tokens: limits.count(prompt),
                 ..Conversation::default()
             },
             _ => return Err(no_prompt()),
         };
         if conversation.images > 0 && !limits.vision {
-            return Err(Refused {
-                status: 400,
-                kind: "BadRequestError",
-                message: format!("{} is not a multimodal model", limits.model),
-                param: None,
-            });
+            return Err(Refused::plain(format!("{} is not a multimodal model", limits.model)));
         }
-        let tools = read_tools(&body);
-        let choice = read_choice(&body, &tools)?;
+        let tools = read_tools(body);
+        let choice = read_choice(body, &tools)?;
         let tool_tokens = body.get("tools").map_or(0, |t| tokens::count(&t.to_string()));
-        let answer = if messages.is_some() { ANSWER } else { 0 };
-        let prompt_tokens = conversation.tokens + tool_tokens + answer;
-        check_sampling(&body)?;
-        let max_tokens = read_length(&body, messages.is_some(), prompt_tokens, limits.context)?;
-        let flag = |path: &str| body_pointer(&body, path).and_then(Value::as_bool);
+        let chat = messages.is_some();
+        let prompt_tokens = conversation.tokens + tool_tokens + if chat { ANSWER } else { 0 };
+        check_sampling(body)?;
+        let number = |name| body.get(name).and_then(Value::as_i64);
+        let asked = number("max_completion_tokens").filter(|_| chat);
+        let default = if chat { u64::MAX } else { COMPLETION_LENGTH };
+        let asked = asked.or_else(|| number("max_tokens"));
+        let max_tokens = read_length(asked, default, prompt_tokens, limits.context)?;
+        let flag = |path: &str| body_pointer(body, path).and_then(Value::as_bool);
         Ok(Self {
-            chat: messages.is_some(),
+            chat,
+            inputs: None,
+            dialect,
             text: conversation.text,
             system: conversation.system,
             tool_result: conversation.tool_result,
@@ -154,12 +186,14 @@ impl Ask {
             tools,
             choice,
             parallel: flag("parallel_tool_calls").unwrap_or(true),
-            format: read_format(&body),
+            format: read_format(body),
             stream: flag("stream").unwrap_or(false),
             include_usage: flag("stream_options/include_usage").unwrap_or(false),
             continuous_usage: flag("stream_options/continuous_usage_stats").unwrap_or(false),
             max_tokens,
             stop: strings(body.get("stop")),
+            shows_special: flag("skip_special_tokens") == Some(false),
+            shows_stop: flag("include_stop_str_in_output") == Some(true),
             thinking: flag("chat_template_kwargs/enable_thinking")
                 .or_else(|| flag("chat_template_kwargs/thinking"))
                 .unwrap_or(true),
@@ -167,6 +201,15 @@ impl Ask {
             prompt_tokens,
             body: text,
         })
+    }
+
+    /// Whether a container of `dialect` could have been asked this.
+    pub(super) fn is_of(&self, dialect: Dialect) -> bool {
+        match (&self.inputs, self.chat) {
+            (Some(_), _) => dialect.takes_inputs() && (dialect != Dialect::Hf || !self.stream),
+            (None, true) => dialect != Dialect::Hf,
+            (None, false) => dialect.takes_prompt(),
+        }
     }
 
     /// Whether there is anything to call.
@@ -199,12 +242,14 @@ fn bad_json(text: &str, error: &serde_json::Error) -> Refused {
             "JSON decode error: Expecting value: line {} column {column} (char {at})",
             error.line()
         ),
-        param: None,
+        is_unread: true,
+        ..Refused::default()
     }
 }
 
 fn no_prompt() -> Refused {
-    Refused::bad("prompt", "Either prompt or prompt_embeds must be provided and non-empty.", None)
+    let message = "Either prompt or prompt_embeds must be provided and non-empty.";
+    Refused { is_unread: true, ..Refused::bad("prompt", message, None) }
 }
 
 #[derive(Default)]
@@ -307,7 +352,7 @@ fn read_format(body: &Map<String, Value>) -> Option<Format> {
     }
 }
 
-fn check_sampling(body: &Map<String, Value>) -> Result<(), Refused> {
+pub(super) fn check_sampling(body: &Map<String, Value>) -> Result<(), Refused> {
     let number = |name| body.get(name).and_then(Value::as_f64);
     if let Some(value) = number("temperature").filter(|value| *value < 0.0) {
         let message = format!("temperature must be non-negative, got {value:?}.");
@@ -320,15 +365,14 @@ fn check_sampling(body: &Map<String, Value>) -> Result<(), Refused> {
     Ok(())
 }
 
-/// How many tokens the answer may have.
-fn read_length(
-    body: &Map<String, Value>,
-    chat: bool,
+/// How many tokens the answer may have, in a `context` with so many tokens of `prompt`; without a
+/// number of its own the rest, but no more than `default`.
+pub(super) fn read_length(
+    asked: Option<i64>,
+    default: u64,
     prompt: u64,
     context: u64,
 ) -> Result<u64, Refused> {
-    let number = |name| body.get(name).and_then(Value::as_i64);
-    let asked = number("max_completion_tokens").filter(|_| chat).or_else(|| number("max_tokens"));
     if let Some(value) = asked {
         if value < 1 {
             let message = format!("max_tokens must be at least 1, got {value}.");
@@ -354,7 +398,7 @@ fn read_length(
     }
     let rest = context - prompt;
     let Some(asked) = asked.map(i64::unsigned_abs) else {
-        return Ok(if chat { rest } else { rest.min(COMPLETION_LENGTH) });
+        return Ok(rest.min(default));
     };
     if asked > rest {
         let total = prompt + asked;
@@ -368,7 +412,7 @@ fn read_length(
     Ok(asked)
 }
 
-fn strings(value: Option<&Value>) -> Vec<String> {
+pub(super) fn strings(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(one)) => vec![one.clone()],
         Some(Value::Array(many)) => {

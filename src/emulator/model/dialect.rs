@@ -4,27 +4,19 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Event, Piece};
+use super::refused::Said;
+use super::{Event, Piece, python};
 use crate::emulator::rules::{Dialect, Quirk};
 
-pub(super) fn content_type(dialect: Dialect) -> &'static str {
-    match dialect {
-        // EMD says so too, and then sends something else.
-        Dialect::Sse | Dialect::Emd => "text/event-stream; charset=utf-8",
-        Dialect::Jsonlines => "application/jsonlines",
-    }
-}
-
 /// What is played: one piece of bytes for each event.
-pub(super) fn pieces(events: &[Event], dialect: Dialect, quirks: &[Quirk]) -> Vec<Piece> {
-    let writer = Writer { dialect, quirks };
+pub(super) fn pieces(events: &[Event], writer: &Writer<'_>) -> Vec<Piece> {
     let mut texts = Vec::with_capacity(events.len());
     for (at, event) in events.iter().enumerate() {
         let next = events.get(at + 1);
         texts.push(match event {
-            Event::Data { json, .. } => Ok(writer.event(&json.to_string(), next)),
+            Event::Data { json, .. } => Ok(writer.event(&writer.json(json), next)),
             Event::Error { message, kind, status } => {
-                Ok(writer.event(&writer.error(message, kind, *status), next))
+                Ok(writer.event(&writer.said.failure(message, kind, *status), next))
             }
             Event::Done => Ok(writer.done()),
             Event::Pause(time) => Err(Piece::Wait { time: *time, flush: false }),
@@ -34,7 +26,7 @@ pub(super) fn pieces(events: &[Event], dialect: Dialect, quirks: &[Quirk]) -> Ve
         });
     }
     texts.retain(|text| !matches!(text, Ok(text) if text.is_empty()));
-    if quirks.contains(&Quirk::NoLastNewline)
+    if writer.has(Quirk::NoLastNewline)
         && let Some(Ok(text)) = texts.last_mut()
     {
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
@@ -45,9 +37,10 @@ pub(super) fn pieces(events: &[Event], dialect: Dialect, quirks: &[Quirk]) -> Ve
         .collect()
 }
 
-struct Writer<'a> {
-    dialect: Dialect,
-    quirks: &'a [Quirk],
+/// How bytes are written.
+pub(super) struct Writer<'a> {
+    pub(super) said: Said,
+    pub(super) quirks: &'a [Quirk],
 }
 
 impl Writer<'_> {
@@ -60,17 +53,23 @@ impl Writer<'_> {
     }
 
     fn field(&self) -> &'static str {
-        match self.dialect {
-            Dialect::Sse if self.has(Quirk::NoSpace) => "data:",
-            Dialect::Sse => "data: ",
-            Dialect::Jsonlines | Dialect::Emd => "",
+        match self.said.dialect {
+            dialect if !dialect.is_sse() => "",
+            Dialect::Tgi if self.said.to_inputs => "data:",
+            _ if self.has(Quirk::NoSpace) => "data:",
+            _ => "data: ",
         }
+    }
+
+    pub(super) fn json(&self, json: &Value) -> String {
+        let has_blanks = self.said.to_inputs && self.said.dialect.has_blanks();
+        if has_blanks { python(json) } else { json.to_string() }
     }
 
     fn event(&self, json: &str, next: Option<&Event>) -> String {
         let (field, end) = (self.field(), self.end());
         let mut out = String::with_capacity(json.len() + 16);
-        if self.has(Quirk::Comments) && self.dialect == Dialect::Sse {
+        if self.has(Quirk::Comments) && self.said.dialect.is_sse() {
             let _ = write!(out, ": keep-alive{end}{end}");
         }
         let _ = write!(out, "{field}{json}");
@@ -78,7 +77,7 @@ impl Writer<'_> {
             return out;
         }
         out.push_str(end);
-        if self.dialect == Dialect::Sse {
+        if self.said.dialect.is_sse() {
             out.push_str(end);
         }
         out
@@ -86,23 +85,13 @@ impl Writer<'_> {
 
     fn done(&self) -> String {
         let (field, end) = (self.field(), self.end());
-        match self.dialect {
+        match self.said.dialect {
             _ if self.has(Quirk::NoDone) => String::new(),
-            Dialect::Sse => format!("{field}[DONE]{end}{end}"),
             Dialect::Jsonlines => end.to_owned(),
-            Dialect::Emd => String::new(),
-        }
-    }
-
-    /// Written with Python's blanks, as vLLM writes an error into a stream.
-    fn error(&self, message: &str, kind: &str, status: u16) -> String {
-        let (message, kind) = (Value::from(message), Value::from(kind));
-        match self.dialect {
-            Dialect::Emd => format!("{{\"error\": {message}}}"),
-            Dialect::Sse | Dialect::Jsonlines => format!(
-                "{{\"error\": {{\"message\": {message}, \"type\": {kind}, \"param\": null, \
-                 \"code\": {status}}}}}"
-            ),
+            dialect if dialect.is_sse() && !self.said.to_inputs => {
+                format!("{field}[DONE]{end}{end}")
+            }
+            _ => String::new(),
         }
     }
 }

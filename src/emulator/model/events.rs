@@ -119,7 +119,7 @@ impl Chunks<'_> {
                 json!({"reasoning_content": text})
             }
             Token::Reasoning(text) => json!({"reasoning": text}),
-            Token::Text(text) => json!({"content": text}),
+            Token::Text(text) | Token::Special(text) | Token::End(text) => json!({"content": text}),
             Token::Call(index) => {
                 let (id, name) = match self.script.calls.get(*index) {
                     Some(call) => (call.id.as_str(), call.name.as_str()),

@@ -1,13 +1,19 @@
 //! The scripted model: a container that speaks the `OpenAI` chat and completion schemas just as
-//! vLLM 0.32 does on `/invocations`, and says what the rules tell it to.
+//! vLLM 0.32 does on `/invocations`, or `inputs` as TGI, LMI and the Hugging Face toolkit do, and
+//! says what the rules tell it to.
 //!
-//! `ask` reads the request, `script` makes the answer's tokens, `events` and `whole` put them
-//! into vLLM's JSON, `dialect` writes a stream's bytes. All of it is synchronous; time passes only
+//! `ask` and `inputs` read the request, `script` makes the answer's tokens, `events` and `whole`
+//! put them into vLLM's JSON and `generated` into that of the others, `refused` writes errors,
+//! `dialect` a stream's bytes. All of it is synchronous; time passes only
 //! where the emulator plays the pieces.
 
 mod ask;
 mod dialect;
 mod events;
+mod generated;
+mod inputs;
+mod python;
+mod refused;
 mod schema;
 mod script;
 mod tokens;
@@ -19,8 +25,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
-pub(super) use ask::{Ask, Choice, Limits, Refused};
+pub(super) use ask::{Ask, Choice, Limits};
 
+use self::dialect::Writer;
+use self::generated::Generated;
+use self::python::python;
+use self::refused::Said;
 use self::script::Script;
 use super::refusal::StreamFailure;
 use super::rules::{Dialect, Endpoint, Quirk, Reasoning, Rule};
@@ -78,27 +88,24 @@ struct Manner<'a> {
     dialect: Dialect,
     quirks: &'a [Quirk],
     pause: Option<Duration>,
+    bos: &'a str,
+    eos: &'a str,
+    special_tokens: &'a [String],
 }
 
 impl<'a> Manner<'a> {
-    fn of(name: &'a str, endpoint: &'a Endpoint, rule: &'a Rule) -> Self {
+    fn of(name: &'a str, endpoint: &'a Endpoint, rule: &'a Rule, ask: &Ask) -> Self {
         let rate = rule.tokens_per_second.unwrap_or(endpoint.tokens_per_second);
         Self {
             model: endpoint.model.as_deref().unwrap_or(name),
             reasoning: rule.reasoning.unwrap_or(endpoint.reasoning),
-            dialect: rule.dialect.unwrap_or(endpoint.dialect),
+            dialect: rule.dialect.filter(|dialect| ask.is_of(*dialect)).unwrap_or(ask.dialect),
             quirks: rule.quirks.as_deref().unwrap_or(&endpoint.quirks),
             pause: (rate > 0).then(|| Duration::from_secs(1) / rate),
+            bos: &endpoint.bos,
+            eos: &endpoint.eos,
+            special_tokens: &endpoint.special_tokens,
         }
-    }
-}
-
-/// What the container answers to what could not be read.
-pub(super) fn refuse(refused: &Refused) -> Played {
-    Played {
-        status: refused.status,
-        content_type: "application/json".to_owned(),
-        pieces: [Piece::Bytes(refused.json().to_string().into())].into(),
     }
 }
 
@@ -117,15 +124,21 @@ pub(super) fn answer(
             pieces: [Piece::Bytes(http.body.clone().into())].into(),
         };
     }
-    let manner = Manner::of(name, endpoint, rule);
+    let manner = Manner::of(name, endpoint, rule, ask);
     let script = Script::write(ask, &rule.answer, &manner, clock);
+    let dialect = manner.dialect;
+    let said = Said { dialect, to_inputs: ask.inputs.is_some(), in_stream: ask.stream };
+    let writer = Writer { said, quirks: manner.quirks };
     if ask.stream {
-        let mut events = events::chunks(ask, &script, &manner);
+        let mut events = match &ask.inputs {
+            Some(inputs) => Generated { ask, inputs, script: &script, manner: &manner }.stream(),
+            None => events::chunks(ask, &script, &manner),
+        };
         rule.fault.apply(&mut events);
         return Played {
             status: 200,
-            content_type: dialect::content_type(manner.dialect).to_owned(),
-            pieces: dialect::pieces(&events, manner.dialect, manner.quirks).into(),
+            content_type: dialect.stream_type().to_owned(),
+            pieces: dialect::pieces(&events, &writer).into(),
         };
     }
     let mut events = whole::events(ask, &script, &manner);
@@ -133,6 +146,6 @@ pub(super) fn answer(
     Played {
         status: 200,
         content_type: "application/json".to_owned(),
-        pieces: whole::pieces(events).into(),
+        pieces: whole::pieces(events, &writer).into(),
     }
 }

@@ -1,17 +1,23 @@
 //! The answer as tokens: what the rule says, as the request allows it.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::ask::{Ask, Choice, Format, Tool};
 use super::{Manner, schema, tokens};
 use crate::clock::Clock;
-use crate::emulator::rules::{Answer, Reasoning, ToolCall, Usage};
+use crate::emulator::rules::{Answer, Dialect, Reasoning, ToolCall, Usage};
 
 /// One token of the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Reasoning(String),
     Text(String),
+    /// A special token, for a container that tells them apart.
+    Special(String),
+    /// The token that ends the turn, for a container that has one for it.
+    End(String),
     /// A call begins: its place among the calls. The name is the call's.
     Call(usize),
     Arguments(usize, String),
@@ -24,6 +30,19 @@ pub(super) struct Called {
     pub(super) name: String,
     /// All of the arguments, also where the tokens end before.
     pub(super) arguments: String,
+}
+
+impl Called {
+    /// As the templates of Qwen and Hermes teach it.
+    fn write(&self, text: &mut String) {
+        let name = Value::from(self.name.as_str());
+        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let _ = write!(
+            text,
+            "{gap}<tool_call>\n{{\"name\": {name}, \"arguments\": {}}}\n</tool_call>",
+            self.arguments
+        );
+    }
 }
 
 /// A whole answer.
@@ -53,19 +72,25 @@ pub(super) struct Counted {
 
 impl Script {
     pub(super) fn write(ask: &Ask, answer: &Answer, manner: &Manner<'_>, clock: &Clock) -> Self {
-        let calls = calls(ask, answer, clock);
+        let mut calls = calls(ask, answer, clock);
         let forced = matches!(ask.choice, Choice::Required | Choice::Named(_));
-        let text = if forced && !calls.is_empty() {
+        let mut text = if forced && !calls.is_empty() {
             String::new()
         } else {
             text(ask, answer, manner.model)
         };
+        if !ask.chat {
+            // Nobody takes them out of what continues a prompt.
+            for call in calls.drain(..) {
+                call.write(&mut text);
+            }
+        }
         let reasoning =
             if ask.thinking { fill(&answer.reasoning, ask, manner.model) } else { String::new() };
         let mut script = Self {
             id: format!("{}-{}", if ask.chat { "chatcmpl" } else { "cmpl" }, hex(clock)),
             created: clock.now().unix_timestamp(),
-            tokens: thoughts(&reasoning, ask, manner.reasoning),
+            tokens: thoughts(&reasoning, ask, manner),
             finish: if calls.is_empty() || matches!(ask.choice, Choice::Named(_)) {
                 "stop"
             } else {
@@ -77,7 +102,7 @@ impl Script {
             cut_off: false,
             usage: Counted { prompt: 0, completion: 0, reasoning: 0, cached: None, created: None },
         };
-        script.say(&text, ask);
+        script.say(&text, ask, manner);
         script.limit(ask.max_tokens);
         script.count(ask, answer.usage);
         if let Some(finish) = &answer.finish_reason {
@@ -86,8 +111,8 @@ impl Script {
         script
     }
 
-    /// Adds the text up to the first stop string, and the calls if there was none.
-    fn say(&mut self, text: &str, ask: &Ask) {
+    /// Adds the text up to the first stop string, and the calls and the end if there was none.
+    fn say(&mut self, text: &str, ask: &Ask, manner: &Manner<'_>) {
         let met = ask
             .stop
             .iter()
@@ -99,13 +124,22 @@ impl Script {
             self.stop = Some(stop.clone());
             self.cut_off = true;
             self.calls.clear();
-            self.tokens.extend(split(text.get(..at).unwrap_or_default(), Token::Text));
+            let end = if ask.shows_stop { at + stop.len() } else { at };
+            self.tokens.extend(spoken(text.get(..end).unwrap_or_default(), ask, manner));
+            if self.tokens.is_empty() && ask.inputs.is_some() {
+                self.tokens.push(Token::Text(String::new())); // some token ended it
+            }
             return;
         }
-        self.tokens.extend(split(text, Token::Text));
+        self.tokens.extend(spoken(text, ask, manner));
         for (at, call) in self.calls.iter().enumerate() {
             self.tokens.push(Token::Call(at));
             self.tokens.extend(split(&call.arguments, |text| Token::Arguments(at, text)));
+        }
+        if ask.inputs.is_some() && ask.dialect != Dialect::Hf {
+            self.tokens.push(Token::End(manner.eos.to_owned()));
+        } else if !ask.chat && ask.shows_special && ask.shows_stop {
+            self.tokens.push(Token::Text(manner.eos.to_owned()));
         }
     }
 
@@ -144,13 +178,39 @@ fn split<'a>(text: &'a str, token: impl Fn(String) -> Token + 'a) -> impl Iterat
     tokens::split(text).map(move |text| token(text.to_owned())).collect::<Vec<_>>().into_iter()
 }
 
+/// The tokens of what is said. Special ones are no tokens where they would be left out unseen.
+fn spoken(text: &str, ask: &Ask, manner: &Manner<'_>) -> Vec<Token> {
+    let mut spoken = Vec::new();
+    let mut rest = text;
+    while let Some((at, special)) = manner
+        .special_tokens
+        .iter()
+        .filter(|special| !special.is_empty())
+        .filter_map(|special| Some((rest.find(special.as_str())?, special)))
+        .min_by_key(|(at, _)| *at)
+    {
+        let (before, after) = rest.split_at(at);
+        spoken.extend(split(before, Token::Text));
+        if ask.inputs.is_some() {
+            spoken.push(Token::Special(special.clone()));
+        } else if ask.shows_special {
+            spoken.push(Token::Text(special.clone()));
+        }
+        rest = after.get(special.len()..).unwrap_or_default();
+    }
+    spoken.extend(split(rest, Token::Text));
+    spoken
+}
+
 /// What is thought: in a field of its own, or in the text between tags. A completion has no
-/// parser that could find it, and its prompt may have opened the tag.
-fn thoughts(reasoning: &str, ask: &Ask, how: Reasoning) -> Vec<Token> {
-    if reasoning.is_empty() {
+/// parser that could find it, and its prompt may have opened the tag, or closed it too.
+fn thoughts(reasoning: &str, ask: &Ask, manner: &Manner<'_>) -> Vec<Token> {
+    let how = manner.reasoning;
+    let prompt = if ask.chat { "" } else { ask.text.trim_end() };
+    if reasoning.is_empty() || prompt.ends_with("</think>") {
         return Vec::new();
     }
-    let opened = ask.text.trim_end().ends_with("<think>");
+    let opened = prompt.ends_with("<think>");
     let tagged = match how {
         _ if !ask.chat && opened => format!("{reasoning}\n</think>\n\n"),
         _ if !ask.chat => format!("<think>\n{reasoning}\n</think>\n\n"),
@@ -160,7 +220,7 @@ fn thoughts(reasoning: &str, ask: &Ask, how: Reasoning) -> Vec<Token> {
             return split(reasoning, Token::Reasoning).collect();
         }
     };
-    split(&tagged, Token::Text).collect()
+    spoken(&tagged, ask, manner)
 }
 
 /// The text: the rule's, or the body itself, or JSON where JSON was asked for.

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Choice};
+use super::dialect::Writer;
 use super::events::{FINGERPRINT, usage};
+use super::generated::Generated;
 use super::script::{Script, Token};
 use super::{Event, Manner, Piece};
 use crate::emulator::rules::Reasoning;
@@ -14,19 +16,20 @@ pub(super) fn events(ask: &Ask, script: &Script, manner: &Manner<'_>) -> Vec<Eve
     let pause = manner.pause.map(|pause| {
         Event::Pause(pause.saturating_mul(u32::try_from(script.tokens.len()).unwrap_or(u32::MAX)))
     });
-    let json = if ask.chat { chat(ask, script, manner) } else { completion(script, manner) };
+    let json = match &ask.inputs {
+        Some(inputs) => Generated { ask, inputs, script, manner }.whole(),
+        None if ask.chat => chat(ask, script, manner),
+        None => completion(script, manner),
+    };
     pause.into_iter().chain([Event::Data { json, finish: false }]).collect()
 }
 
 /// What is played of it. A broken answer is broken JSON.
-pub(super) fn pieces(events: Vec<Event>) -> Vec<Piece> {
+pub(super) fn pieces(events: Vec<Event>, writer: &Writer<'_>) -> Vec<Piece> {
     let piece = |event| match event {
-        Event::Data { json, .. } => Some(Piece::Bytes(json.to_string().into())),
+        Event::Data { json, .. } => Some(Piece::Bytes(writer.json(&json).into())),
         Event::Error { message, kind, status } => {
-            let error = json!({"error": {
-                "message": message, "type": kind, "param": null, "code": status,
-            }});
-            Some(Piece::Bytes(error.to_string().into()))
+            Some(Piece::Bytes(writer.said.failure(&message, &kind, status).into()))
         }
         Event::Pause(time) => Some(Piece::Wait { time, flush: false }),
         Event::Stall(time) => Some(Piece::Wait { time, flush: true }),
@@ -51,7 +54,7 @@ fn chat(ask: &Ask, script: &Script, manner: &Manner<'_>) -> Value {
         match token {
             Token::Reasoning(text) => reasoning.push_str(text),
             Token::Text(text) => content.push_str(text),
-            Token::Call(_) | Token::Arguments(..) => {}
+            _ => {}
         }
     }
     let forced = matches!(ask.choice, Choice::Required | Choice::Named(_));
@@ -130,7 +133,7 @@ fn raw_calls(script: &Script) -> String {
                 raw.push_str("\", \"arguments\": ");
             }
             Token::Arguments(_, text) => raw.push_str(text),
-            Token::Reasoning(_) | Token::Text(_) => {}
+            _ => {}
         }
     }
     raw

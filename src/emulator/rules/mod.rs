@@ -2,6 +2,7 @@
 //!
 //! TOML, read with positions, so that an error names its line. See `examples/emulator-rules.toml`.
 
+mod dialect;
 mod matching;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
 
+pub(super) use dialect::Dialect;
 pub(super) use matching::{Call, When};
 
 use super::faults::Fault;
@@ -122,7 +124,7 @@ impl Rules {
     /// The endpoint of this name: those of the file, or any if the file names none.
     pub(super) fn endpoint(&self, name: &str) -> Option<Endpoint> {
         if self.endpoints.is_empty() {
-            return Some(self.any.clone());
+            return Some(Endpoint { is_any: true, ..self.any.clone() });
         }
         self.endpoints.get(name).cloned()
     }
@@ -170,8 +172,18 @@ pub(super) struct Endpoint {
     pub(super) inference_components: Vec<String>,
     /// How the container shows what the model thinks.
     pub(super) reasoning: Reasoning,
-    /// How the container streams.
+    /// What the container speaks.
     pub(super) dialect: Dialect,
+    /// Whether `inputs` is answered too, as TGI does, where the dialect knows none: nobody has said
+    /// which container this is.
+    #[serde(skip)]
+    pub(super) is_any: bool,
+    /// The token that the container's tokenizer puts in front of every prompt; empty: none.
+    pub(super) bos: String,
+    /// The token that ends the model's turn.
+    pub(super) eos: String,
+    /// Further special tokens: what a container leaves out of the text unless it is asked not to.
+    pub(super) special_tokens: Vec<String>,
     /// What is odd about its stream.
     pub(super) quirks: Vec<Quirk>,
     /// The model's context, in tokens.
@@ -197,6 +209,10 @@ impl Default for Endpoint {
             inference_components: Vec::new(),
             reasoning: Reasoning::default(),
             dialect: Dialect::default(),
+            is_any: false,
+            bos: String::new(),
+            eos: "</s>".to_owned(),
+            special_tokens: Vec::new(),
             quirks: Vec::new(),
             context: 131_072,
             vision: true,
@@ -254,19 +270,6 @@ pub(super) enum Reasoning {
     Think,
     /// In the text, closed by `</think>`: the template opened it.
     ThinkClose,
-}
-
-/// How a container streams.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Dialect {
-    /// Server-sent events, ended by `[DONE]`: vLLM, `SGLang`, TGI.
-    #[default]
-    Sse,
-    /// JSON lines, ended by a blank one: LMI.
-    Jsonlines,
-    /// JSON lines that say they are server-sent events, with errors as bare strings: EMD.
-    Emd,
 }
 
 /// What may be odd about a stream, as containers in the field are.

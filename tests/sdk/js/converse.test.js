@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-bedrock-runtime";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 
+import { assistant, fold, text, tool, user } from "./conversation.js";
 import { eventually, helan } from "./processes.js";
 
 const R1 = "deepseek.r1-v1:0";
@@ -25,43 +26,7 @@ const PNG = Buffer.from(
     "0000000b4944415478da6364f80f00010501012718e3660000000049454e44ae426082",
   "hex",
 );
-const tool = (name, properties) => ({
-  toolSpec: {
-    name,
-    description: name,
-    inputSchema: { json: { type: "object", properties, required: Object.keys(properties) } },
-  },
-});
 const TOOLS = [tool("get_weather", { city: { type: "string" } }), tool("now", {})];
-
-const user = (...content) => ({ role: "user", content: content.map(block) });
-const assistant = (...content) => ({ role: "assistant", content: content.map(block) });
-const block = (part) => (typeof part === "string" ? { text: part } : part);
-const text = (answer) =>
-  answer.output.message.content.map((part) => part.text ?? "").join("");
-
-/** One answer out of the events of a stream. */
-async function fold(stream, seen = []) {
-  const content = [];
-  let answer = {};
-  for await (const event of stream) {
-    seen.push(event);
-    const [[name, value]] = Object.entries(event);
-    if (name === "contentBlockStart") {
-      content[value.contentBlockIndex] = { toolUse: { ...value.start.toolUse, input: "" } };
-    } else if (name === "contentBlockDelta") {
-      const part = (content[value.contentBlockIndex] ??= {});
-      if (value.delta.text !== undefined) part.text = (part.text ?? "") + value.delta.text;
-      if (value.delta.toolUse) part.toolUse.input += value.delta.toolUse.input;
-      if (value.delta.reasoningContent?.text) {
-        part.reasoning = (part.reasoning ?? "") + value.delta.reasoningContent.text;
-      }
-    } else if (name !== "contentBlockStop") {
-      answer = { ...answer, ...value };
-    }
-  }
-  return { ...answer, output: { message: { role: answer.role, content } } };
-}
 
 const handlers = [
   ["HTTP/2 by prior knowledge", () => ({}), "h2"],

@@ -63,13 +63,14 @@ export async function helan() {
     await emulator.stop();
     throw error;
   });
+  const last = async () =>
+    (await (await fetch(`${emulator.url}/_emulator/requests`)).json()).at(-1);
   return {
     url: gateway.url,
     calls: async () => (await fetch(`${emulator.url}/_emulator/calls`)).json(),
-    sent: async () => {
-      const requests = await (await fetch(`${emulator.url}/_emulator/requests`)).json();
-      return JSON.parse(requests.at(-1).body);
-    },
+    sent: async () => JSON.parse((await last()).body),
+    // What the model read, with the token that its tokenizer put in front.
+    prompt: async () => (await last()).prompt,
     stop: async () => {
       await gateway.stop();
       await emulator.stop();

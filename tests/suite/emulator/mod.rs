@@ -7,6 +7,7 @@ mod container;
 mod recorded;
 mod refusals;
 mod streams;
+mod text;
 
 use std::net::SocketAddr;
 

@@ -50,6 +50,47 @@ async fn reasoning_is_told_from_text() {
     assert!(!text.contains("<think>"), "{text}");
 }
 
+/// What the emulator says the model has read.
+async fn read_prompt(pair: &Pair) -> String {
+    let head = "GET /_emulator/requests HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let requests = send(pair.emulator.address, &[head.as_bytes()]).await.json();
+    requests.as_array().unwrap().last().unwrap()["prompt"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn each_contract_reads_one_bos_and_says_the_same() {
+    const PROMPT: &str = "<s>[INST] Where?[/INST]";
+    for (contract, dialect) in [
+        ("completions", "sse"),
+        ("completions", "lmi"),
+        ("tgi", "tgi"),
+        ("lmi", "lmi"),
+        ("lmi", "rolling"),
+        ("lmi", "rolling-sse"),
+        ("lmi", "rolling-tgi"),
+        ("lmi", "rolling-3p"),
+        ("lmi", "dynamic"),
+        ("hf", "hf"),
+    ] {
+        let pair = pair(
+            &format!(
+                "dialect = \"{dialect}\"\nbos = \"<s>\"\ncut = [1, 7, 3]\n[[rules]]\nanswer.text = \"宁夏在中国西北。\"\n"
+            ),
+            &format!("contract = \"{contract}\"\ntemplate = \"mistral-v3\"\n"),
+        );
+        let answer = post(pair.gateway.address, PATH, &ask("Where?")).await;
+        let content = answer.json()["output"]["message"]["content"].clone();
+        let expected = serde_json::json!([{ "text": "宁夏在中国西北。" }]);
+        assert_eq!(content, expected, "{contract} of {dialect}: {answer:?}");
+        assert_eq!(answer.json()["stopReason"], "end_turn", "{contract} of {dialect}");
+        assert_eq!(read_prompt(&pair).await, PROMPT, "{contract} of {dialect}");
+        let answer = post(pair.gateway.address, "/model/m/converse-stream", &ask("Where?")).await;
+        let text = String::from_utf8_lossy(&answer.body);
+        let is_whole = text.contains("end_turn") && text.contains("metadata");
+        assert!(is_whole && !text.contains("xception"), "{contract} of {dialect}: {text}");
+    }
+}
+
 #[test]
 fn render_shows_the_prompt_and_check_what_a_template_can_do() {
     let files = tempfile::tempdir().unwrap();

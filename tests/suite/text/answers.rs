@@ -92,6 +92,31 @@ fn lmi_in_dynamic_batches() {
 }
 
 #[test]
+fn lmi_in_the_envelope_of_its_3p_formatters() {
+    let told =
+        |ask: &Ask, name: &str| answered(Dialect::Lmi, ask, &format!("text/lmi-3p-{name}.txt"));
+    for name in ["unary", "stream"] {
+        let count = if name == "unary" { 7 } else { 5 };
+        let text = format!("reasoning: 想一想\ntext: 贺兰山\nend_turn 21+{count}");
+        assert_eq!(told(&hi(""), name), text);
+    }
+    assert_eq!(told(&hi(STOP), "unary-stop"), "text: one \nstop_sequence END 5+3");
+    assert_eq!(told(&hi(""), "stream-length"), "text: one two\nmax_tokens 5+2");
+    assert_eq!(told(&prompt("x"), "stream-length"), "text: one two\nmax_tokens 5+2");
+}
+
+#[test]
+fn jumpstart_s_first_llamas() {
+    for dialect in [Dialect::Tgi, Dialect::Lmi, Dialect::HuggingFace] {
+        for name in ["text/jumpstart-list.txt", "text/jumpstart-object.txt"] {
+            let told = |ask: &Ask| answered(dialect, ask, name);
+            assert_eq!(told(&hi("")), "text: one END two\nend_turn 0+0");
+            assert_eq!(told(&hi(STOP)), "text: one \nstop_sequence END 0+0");
+        }
+    }
+}
+
+#[test]
 fn the_hugging_face_toolkit() {
     for name in ["text/hf-list.txt", "text/hf-object.txt"] {
         let told = |ask: &Ask| answered(Dialect::HuggingFace, ask, name);

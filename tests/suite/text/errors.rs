@@ -56,6 +56,20 @@ fn errors_inside_200() {
             Code::Validation,
             "maximum context length is 2048",
         ),
+        (
+            Dialect::Lmi,
+            "lmi-3p-stream-error",
+            "text: one",
+            Code::ModelStreamError,
+            "CUDA out of memory",
+        ),
+        (
+            Dialect::Lmi,
+            "lmi-3p-unary-error",
+            "",
+            Code::Validation,
+            "maximum context length is 2048",
+        ),
     ] {
         let (text, error) = failed(dialect, name);
         assert_eq!(text, shown, "{name}");
@@ -70,9 +84,11 @@ fn a_cut_stream_is_no_answer() {
         (Dialect::Tgi, "tgi-stream"),
         (Dialect::Lmi, "lmi-async-stream"),
         (Dialect::Lmi, "lmi-rolling-stream"),
+        (Dialect::Lmi, "lmi-3p-stream"),
     ] {
         let bytes = fixture(&format!("text/{name}.txt"));
-        let last = bytes.windows(8).rposition(|w| w == b"\"token\":").unwrap();
+        let last =
+            bytes.windows(8).rposition(|w| w == b"\"token\":" || w == b"{\"body\":").unwrap();
         for at in 0..last {
             let (_, end) = decode(known(dialect), &hi(""), Mode::Stream, [&bytes[..at]]);
             assert_eq!(end.expect_err(name).code(), Code::ModelStreamError, "{name} cut at {at}");

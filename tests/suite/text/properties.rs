@@ -38,6 +38,21 @@ fn stream(tokens: &[String]) -> String {
     out
 }
 
+/// The same from LMI's `jsonlines_3p`.
+fn enveloped(tokens: &[String]) -> String {
+    let mut out = String::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let text = serde_json::to_string(token).unwrap();
+        let reason = if at + 1 == tokens.len() { r#""length""# } else { "null" };
+        let prompt = if at == 0 { "2" } else { "null" };
+        let _ = writeln!(
+            out,
+            "{{\"body\":{{\"generation\":{text},\"prompt_token_count\":{prompt},\"generation_token_count\":3,\"stop_reason\":{reason}}}}}"
+        );
+    }
+    out
+}
+
 const TOKEN: &str = "(a|贺| |\n|END|EN|D|<think>|</think>|<tool_call>|</tool_call>|\\{\"name\": \"f\", \"arguments\": \\{\\}\\}|</s>)";
 
 proptest! {
@@ -48,11 +63,17 @@ proptest! {
         dialect in proptest::sample::select(vec![Dialect::Tgi, Dialect::Lmi]),
     ) {
         let ask = hi(r#","inferenceConfig":{"stopSequences":["END"]}"#);
-        let bytes = stream(&tokens);
-        let whole = decode(known(dialect), &ask, Mode::Stream, [bytes.as_bytes()]);
-        let cut = decode(known(dialect), &ask, Mode::Stream, pieces(bytes.as_bytes(), &cuts));
-        prop_assert!(whole.1.is_ok() && cut.1.is_ok());
-        prop_assert_eq!(whole.0, cut.0);
+        let mut all = vec![];
+        for bytes in [stream(&tokens), enveloped(&tokens)] {
+            let whole = decode(known(dialect), &ask, Mode::Stream, [bytes.as_bytes()]);
+            let cut = decode(known(dialect), &ask, Mode::Stream, pieces(bytes.as_bytes(), &cuts));
+            prop_assert!(whole.1.is_ok() && cut.1.is_ok());
+            prop_assert_eq!(&whole.0, &cut.0);
+            all.push(told(&whole.0));
+        }
+        if dialect == Dialect::Tgi {
+            prop_assert_eq!(&all[0], &all[1]); // LMI's own stream counts one too many
+        }
     }
 
     #[test]
@@ -82,7 +103,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(
         noise in proptest::collection::vec(any::<u8>(), 0..200),
-        text in "(\\{\"|data:|token|\"|:|,|details|generated_text|choices|\\[|\\{|\\}|\\]|null|1|\n){0,40}",
+        text in "(\\{\"|data:|token|\"|:|,|details|generated_text|generation|body|choices|\\[|\\{|\\}|\\]|null|1|\n){0,40}",
         cuts in proptest::collection::vec(1_usize..9, 1..6),
         dialect in dialect(),
     ) {
