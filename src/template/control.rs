@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use memchr::{memchr, memchr2, memchr3};
 use serde_json::{Map, Value as Json, json};
 use time::OffsetDateTime;
 
@@ -18,7 +19,7 @@ use super::render::{Input, Template};
 use crate::{Error, Result};
 
 /// What is put after the first character of a control token: U+200B.
-const BREAK: char = '\u{200b}';
+pub(super) const BREAK: char = '\u{200b}';
 /// Neutral characters stand at this distance: a private plane, a place for each.
 const NEUTRAL: u32 = 0x10_0000;
 /// No marker is longer, in bytes.
@@ -37,15 +38,19 @@ pub enum Policy {
 }
 
 /// The control tokens of a model. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ControlTokens(Arc<Tokens>);
 
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 struct Tokens {
     /// By their first byte, the longest first.
     anywhere: Vec<(u8, Vec<String>)>,
     /// Word-like markers: they count at the start of a line only.
     at_line_start: Vec<String>,
+    /// The first bytes of all.
+    starts: Vec<u8>,
+    /// In bytes.
+    longest: usize,
     /// Characters that are given a neutral place.
     unsafe_chars: BTreeSet<char>,
 }
@@ -99,7 +104,23 @@ impl ControlTokens {
             tokens.at_line_start.push(word);
         }
         tokens.at_line_start.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        let words = tokens.at_line_start.iter().map(|word| word.as_bytes()[0]);
+        tokens.starts = tokens.anywhere.iter().map(|(first, _)| *first).chain(words).collect();
+        tokens.starts.sort_unstable();
+        tokens.starts.dedup();
+        let all = tokens.anywhere.iter().flat_map(|(_, tokens)| tokens);
+        tokens.longest = all.chain(&tokens.at_line_start).map(String::len).max().unwrap_or(0);
         Self(Arc::new(tokens))
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.starts.is_empty()
+    }
+
+    /// How long the longest is, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.0.longest
     }
 
     /// The tokens, longest first for each first character.
@@ -111,17 +132,53 @@ impl ControlTokens {
     /// The first control token of `text` at or after byte `from`, and where it begins.
     fn find(&self, text: &str, from: usize) -> Option<(usize, &str)> {
         let bytes = text.as_bytes();
-        (from..bytes.len()).find_map(|at| {
+        let mut at = from;
+        while let Some(skip) = first_of(&self.0.starts, bytes.get(at..)?) {
+            at += skip;
             let rest = &bytes[at..];
             let starts = |token: &&String| rest.starts_with(token.as_bytes());
-            let of_byte = self.0.anywhere.iter().find(|(byte, _)| *byte == bytes[at]);
+            let of_byte = self.0.anywhere.iter().find(|(byte, _)| *byte == rest[0]);
             let word = || {
                 let word = self.0.at_line_start.iter().find(starts)?;
                 text.get(..at).is_some_and(at_line_start).then_some(word)
             };
-            let token = of_byte.and_then(|(_, tokens)| tokens.iter().find(starts)).or_else(word)?;
-            Some((at, token.as_str()))
-        })
+            let token = of_byte.and_then(|(_, tokens)| tokens.iter().find(starts)).or_else(word);
+            if let Some(token) = token {
+                return Some((at, token.as_str()));
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// A control token that begins in `before` and ends in `after`, if one is written behind the
+    /// other. Where `before` begins, a line may begin.
+    pub(super) fn across(&self, before: &str, after: &str) -> Option<&str> {
+        if before.is_empty() || after.is_empty() {
+            return None;
+        }
+        let head = after.floor_char_boundary(self.0.longest);
+        let joined = [before, &after[..head]].concat();
+        let mut from = 0;
+        loop {
+            let (at, token) = self.find(&joined, from).filter(|(at, _)| *at < before.len())?;
+            if at + token.len() > before.len() {
+                return Some(token);
+            }
+            from = at + 1;
+        }
+    }
+
+    /// Whether a string of `value` has a control token, names of members included.
+    pub(super) fn are_in(&self, value: &Json) -> bool {
+        match value {
+            Json::String(text) => self.find(text, 0).is_some(),
+            Json::Array(items) => items.iter().any(|item| self.are_in(item)),
+            Json::Object(members) => members
+                .iter()
+                .any(|(name, member)| self.find(name, 0).is_some() || self.are_in(member)),
+            _ => false,
+        }
     }
 
     /// How many control tokens `text` has, each counted where it begins.
@@ -161,18 +218,26 @@ impl ControlTokens {
                 map_strings(value, &|text| self.neutralise(text));
                 Ok(())
             }
+            Policy::Reject if !self.are_in(value) => Ok(()),
             Policy::Reject => self.refuse(value, path),
         }
     }
 
+    /// Why text with `token` is refused.
+    pub(super) fn refusal(&self, token: &str, place: &dyn fmt::Display) -> Error {
+        Error::validation(format!(
+            "The text at {place} contains {}, which is a control token of this model. Remove it and try again.",
+            self.neutralise(token)
+        ))
+    }
+
+    /// Fails if `text`, which stands at `place`, has a control token.
+    pub(super) fn refuse_text(&self, text: &str, place: &dyn fmt::Display) -> Result<()> {
+        self.find(text, 0).map_or(Ok(()), |(_, token)| Err(self.refusal(token, place)))
+    }
+
     fn refuse(&self, value: &Json, path: &str) -> Result<()> {
-        let refuse = |text: &str| match self.find(text, 0) {
-            None => Ok(()),
-            Some((_, token)) => Err(Error::validation(format!(
-                "The text at {path} contains {}, which is a control token of this model. Remove it and try again.",
-                self.neutralise(token)
-            ))),
-        };
+        let refuse = |text: &str| self.refuse_text(text, &path);
         match value {
             Json::String(text) => refuse(text),
             Json::Array(items) => items
@@ -285,6 +350,16 @@ fn map_strings(value: &mut Json, map: &dyn Fn(&str) -> Cow<'_, str>) -> bool {
                 .fold(changed, |changed, member| map_strings(member, map) || changed)
         }
         _ => false,
+    }
+}
+
+/// Where the first of `starts` is.
+fn first_of(starts: &[u8], bytes: &[u8]) -> Option<usize> {
+    match *starts {
+        [a] => memchr(a, bytes),
+        [a, b] => memchr2(a, b, bytes),
+        [a, b, c] => memchr3(a, b, c, bytes),
+        _ => bytes.iter().position(|byte| starts.contains(byte)),
     }
 }
 
