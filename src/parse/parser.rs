@@ -177,6 +177,7 @@ impl Engine {
             _ => sink.goes_on(false, &mut *out),
         }
         let live = match mark {
+            _ if mark.opens_calls() && sink.takes_no_calls() => false,
             Mark::BareStart => sink.fresh() && sink.knows_tools(),
             _ if mark.begins() => sink.fresh(),
             Mark::EndThink => false,
@@ -262,12 +263,13 @@ impl Engine {
     }
 
     fn finish(&mut self, cut: bool, out: Out<'_>) {
-        let machine = match self.state {
-            State::Reasoning => &self.table.reasoning.machine,
-            _ => &self.markers.machine,
+        let markers = match self.state {
+            State::Reasoning => &self.table.reasoning,
+            _ => self.markers,
         };
-        let held = self.scanner.held(machine);
-        let held = if cut && held.len() >= TELLING { "" } else { held };
+        let held = self.scanner.held(&markers.machine);
+        let is_text = self.sink.takes_no_calls() && markers.are_of_calls(held);
+        let held = if cut && held.len() >= TELLING && !is_text { "" } else { held };
         match &mut self.state {
             State::Text if !held.is_empty() => self.sink.text(held, out),
             State::Reasoning if !held.is_empty() => self.sink.reasoning(held, out),

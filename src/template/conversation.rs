@@ -119,7 +119,7 @@ struct Writer<'a, 'f> {
 
 impl<'a> Writer<'a, '_> {
     fn conversation(&mut self, conversation: &'a Conversation) -> Result<()> {
-        self.system(Said::system(&conversation.system)?)?;
+        self.system(Said::system(&conversation.system))?;
         for (at, message) in conversation.messages.iter().enumerate() {
             if message.content.iter().all(|block| matches!(block, ContentBlock::CachePoint(_))) {
                 continue;

@@ -53,16 +53,16 @@ pub(crate) fn placed(message: &Message, at: usize) -> impl Iterator<Item = (&Con
 
 impl<'a> Said<'a> {
     /// What system prompts say.
-    pub(crate) fn system(blocks: &'a [SystemContentBlock]) -> Result<Self> {
+    pub(crate) fn system(blocks: &'a [SystemContentBlock]) -> Self {
         let mut said = Self::default();
         for block in blocks {
             match block {
                 SystemContentBlock::Text(text) => said.text(text),
-                SystemContentBlock::GuardContent(content) => said.guarded(content)?,
+                SystemContentBlock::GuardContent(content) => said.guarded(content),
                 SystemContentBlock::CachePoint(_) => {}
             }
         }
-        Ok(said)
+        said
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -87,7 +87,7 @@ impl<'a> Said<'a> {
             ContentBlock::Text(text) => self.text(text),
             ContentBlock::Image(image) => self.image(image)?,
             ContentBlock::Document(block) => self.text(document(block, &place.to_string())?),
-            ContentBlock::GuardContent(content) => self.guarded(content)?,
+            ContentBlock::GuardContent(content) => self.guarded(content),
             ContentBlock::CitationsContent(block) => self.text(cited(block)),
             ContentBlock::SearchResult(block) => self.text(search_result(block)),
             ContentBlock::CachePoint(_) => {}
@@ -102,27 +102,28 @@ impl<'a> Said<'a> {
         Ok(())
     }
 
-    fn guarded(&mut self, content: &'a GuardContent) -> Result<()> {
+    fn guarded(&mut self, content: &'a GuardContent) {
         match content {
             GuardContent::Text(block) => self.text(&block.text),
             GuardContent::Image(image) => {
                 let GuardImageSource::Bytes(blob) = &image.source;
-                let (media_type, base64) = (image.format.media_type(), blob.as_base64());
-                self.pieces.push(Piece::Image(Image { media_type, base64 }));
+                self.shown(image.format.media_type(), blob.as_base64());
             }
         }
-        Ok(())
     }
 
     fn image(&mut self, image: &'a ImageBlock) -> Result<()> {
         match &image.source {
             MediaSource::Bytes(blob) => {
-                let (media_type, base64) = (image.format.media_type(), blob.as_base64());
-                self.pieces.push(Piece::Image(Image { media_type, base64 }));
+                self.shown(image.format.media_type(), blob.as_base64());
                 Ok(())
             }
             MediaSource::S3Location(_) => Err(Error::validation(S3_LOCATION)),
         }
+    }
+
+    fn shown(&mut self, media_type: &'static str, base64: &'a str) {
+        self.pieces.push(Piece::Image(Image { media_type, base64 }));
     }
 
     /// What a tool's result says. An image cannot be told there: it goes to `after`, under a line

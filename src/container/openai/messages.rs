@@ -101,7 +101,7 @@ pub(super) fn turns<'a>(
 ) -> Result<Vec<Turn<'a>>> {
     let turns = Vec::with_capacity(conversation.messages.len() + 1);
     let mut writer = Writer { options, turns, images: 0 };
-    let system = Said::system(&conversation.system)?;
+    let system = Said::system(&conversation.system);
     if !system.is_empty() {
         let content = writer.content(system, "system")?;
         writer.turns.push(Turn::System { content });
