@@ -90,7 +90,7 @@ impl Parser {
     /// sequence is dropped.
     pub fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) {
         let Self { utf8, stop, engine } = self;
-        utf8.push(bytes, &mut |text| take(stop.as_mut(), engine, text, out));
+        utf8.push(bytes, |text| take(stop.as_mut(), engine, text, out));
     }
 
     /// Whether a stop sequence was met: then nothing more is to come.
@@ -158,7 +158,7 @@ impl Engine {
     }
 
     fn text(&mut self, text: &str, out: Out<'_>) -> usize {
-        if self.scanner.held(&self.markers.machine).is_empty() {
+        if self.scanner.is_idle() {
             self.markers = if self.sink.fresh() { &self.table.start } else { &self.table.text };
         }
         let (markers, sink) = (self.markers, &mut self.sink);
