@@ -174,15 +174,13 @@ impl Scanner {
         let mut read = 0;
         if self.at == 0 {
             // Most text is plain, and has nothing held before it.
-            match machine.starts.find(bytes) {
-                Some(skip) => read = skip,
-                None => {
-                    if !text.is_empty() {
-                        out(text);
-                    }
-                    return None;
+            let Some(skip) = machine.starts.find(bytes) else {
+                if !text.is_empty() {
+                    out(text);
                 }
-            }
+                return None;
+            };
+            read = skip;
         }
         let held = machine.path(self.at);
         while read < bytes.len() {

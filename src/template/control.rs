@@ -15,6 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use time::OffsetDateTime;
 
 use super::findings::{ANSWER, USER};
+use super::markers::{markers, opens};
 use super::render::{Input, Template};
 use crate::{Error, Result};
 
@@ -22,8 +23,6 @@ use crate::{Error, Result};
 pub(super) const BREAK: char = '\u{200b}';
 /// Neutral characters stand at this distance: a private plane, a place for each.
 const NEUTRAL: u32 = 0x10_0000;
-/// No marker is longer, in bytes.
-const MAX_MARKER: usize = 80;
 
 /// What happens to control tokens that a client sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +62,8 @@ impl fmt::Debug for ControlTokens {
 
 impl ControlTokens {
     /// The control tokens of a template: those of its tokenizer, the markers among its literals,
-    /// and the markers that it puts together (found in what it renders).
+    /// and the markers that it puts together (found in what it renders). A tag that only tells
+    /// about something, as `<description>` does, is none.
     pub fn of(template: &Template) -> Self {
         let mut anywhere: BTreeSet<String> = BTreeSet::new();
         for token in template.control() {
@@ -72,11 +72,11 @@ impl ControlTokens {
             }
         }
         for literal in template.literals() {
-            anywhere.extend(markers(literal).map(str::to_owned));
+            anywhere.extend(markers(literal).filter(|marker| opens(marker)).map(str::to_owned));
         }
         let mut words = BTreeSet::new();
         for prompt in probes(template) {
-            anywhere.extend(markers(&prompt).map(str::to_owned));
+            anywhere.extend(markers(&prompt).filter(|marker| opens(marker)).map(str::to_owned));
             words.extend(turn_words(&prompt));
         }
         Self::new(anywhere, words)
@@ -378,63 +378,6 @@ fn is_unsafe(char: char) -> bool {
         || matches!(char, '_' | '-' | '.' | ',' | '/' | '"' | '\''))
 }
 
-/// The marker-shaped pieces of `text`: `<|…|>`, `<｜…｜>`, `<name>`, `</name>`, `<name=`, `[NAME]`,
-/// `<<SYS>>`.
-fn markers(text: &str) -> impl Iterator<Item = &str> {
-    text.char_indices().filter_map(|(at, char)| match char {
-        '<' => angled(&text[at..]),
-        '[' => bracketed(&text[at..]),
-        _ => None,
-    })
-}
-
-fn angled(text: &str) -> Option<&str> {
-    if text.starts_with("<<") {
-        let end = text.find(">>")? + 2;
-        let name = text[2..end - 2].trim_start_matches('/');
-        let named = !name.is_empty()
-            && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
-        return named.then_some(&text[..end]);
-    }
-    let end = text
-        .char_indices()
-        .skip(1)
-        .take(MAX_MARKER)
-        .find(|(_, char)| matches!(char, '>' | '<' | '='))?;
-    let (end, close) = end;
-    let inner = &text[1..end];
-    let barred = inner.contains(['|', '｜']);
-    match close {
-        // A tag with a value: `<function=`.
-        '=' if is_tag_name(inner) => Some(&text[..=end]),
-        '<' | '=' => None,
-        _ if barred
-            && inner.chars().any(|char| !matches!(char, '|' | '｜'))
-            && !inner.contains(char::is_whitespace) =>
-        {
-            Some(&text[..=end])
-        }
-        _ => is_tag_name(inner.trim_start_matches('/')).then_some(&text[..=end]),
-    }
-}
-
-fn is_tag_name(name: &str) -> bool {
-    name.starts_with(|char: char| char.is_ascii_alphabetic())
-        && name
-            .chars()
-            .all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | ':' | '.' | '▁'))
-}
-
-fn bracketed(text: &str) -> Option<&str> {
-    let end =
-        text.char_indices().skip(1).take(MAX_MARKER).find(|(_, char)| matches!(char, ']' | '['))?;
-    let (end, close) = end;
-    let name = text[1..end].trim_start_matches('/');
-    let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
-    let shaped = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    (close == ']' && shaped && capitals >= 2).then_some(&text[..=end])
-}
-
 /// A few conversations of neutral words, rendered.
 fn probes(template: &Template) -> Vec<String> {
     let now = OffsetDateTime::UNIX_EPOCH;
@@ -518,22 +461,14 @@ mod tests {
     }
 
     #[test]
-    fn markers_have_a_shape() {
-        let found: Vec<_> = markers("<|a|> <b> </c> <function=x> [INST] [a] <<SYS>> <｜tool▁calls▁begin｜> x < y > z <|turn> a[0] <|").collect();
-        assert_eq!(
-            found,
-            [
-                "<|a|>",
-                "<b>",
-                "</c>",
-                "<function=",
-                "[INST]",
-                "<<SYS>>",
-                "<SYS>",
-                "<｜tool▁calls▁begin｜>",
-                "<|turn>"
-            ]
-        );
+    fn tags_that_only_tell_are_no_tokens() {
+        let text = "<tools><document><name>{{ messages }}</name></Description><function=f><IMPORTANT><|x|>{{ messages }}";
+        let template = Template::new(text, []).unwrap();
+        let tokens = ControlTokens::of(&template);
+        let known: Vec<_> = tokens.iter().collect();
+        assert_eq!(known, ["<function=", "<tools>", "<|x|>"]);
+        let template = template.with_control(["<document>"]);
+        assert!(ControlTokens::of(&template).iter().any(|token| token == "<document>"));
     }
 
     proptest! {

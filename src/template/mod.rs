@@ -13,6 +13,8 @@ mod findings;
 mod guard;
 mod jsonl;
 mod load;
+mod markers;
+mod operators;
 mod python;
 mod render;
 mod rewrite;
