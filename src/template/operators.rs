@@ -1,9 +1,10 @@
-//! Operators that are respelled as filters: `+`, `~`, `*` and `%`, where they may be of strings.
+//! Operators that are respelled as filters: `+`, `~`, `*`, `%` and slices, where they may be of
+//! strings.
 //!
 //! The engine's own build each string without asking how long it is, know no `%` of strings, and
 //! add what is marked safe as if it were not. What can only be of numbers is left to the engine.
 
-use super::python::operators::{ADD, CONCAT, MODULO, REPEAT};
+use super::python::operators::{ADD, CONCAT, MODULO, REPEAT, SLICE};
 use super::rewrite::{Edit, Kind, Token};
 
 /// What ends an arithmetic expression.
@@ -24,6 +25,8 @@ struct Expression {
     operands: Vec<Operand>,
     /// The operator that waits for its operand.
     operator: Option<usize>,
+    /// Whether it has a `:` of its own, as a slice has.
+    parted: bool,
     /// Whether it has a test, which binds tighter than its words look.
     tested: bool,
 }
@@ -35,6 +38,17 @@ impl Expression {
             _ => {
                 self.operands.push(Operand { operator: self.operator.take(), first: at, last: at });
             }
+        }
+    }
+
+    /// The operand at hand ends with a slice: `a.b[1:]` becomes `((a.b[1:])|f)`.
+    fn slice(&self, body: &[Token<'_>], edits: &mut Vec<Edit>) {
+        let Some(operand) = self.operands.last().filter(|_| !self.tested) else { return };
+        let tokens = &body[operand.first..=operand.last];
+        let is_plain = tokens.iter().all(|token| !token.is("|"));
+        if tokens[0].kind == Kind::Name && is_plain {
+            edits.push(Edit::insert(body[operand.first].start, "(("));
+            edits.push(Edit::insert(body[operand.last].end(), &format!(")|{SLICE})")));
         }
     }
 
@@ -57,18 +71,27 @@ pub(super) fn respell(body: &[Token<'_>], edits: &mut Vec<Edit>) {
                 open.push(Expression::default());
             }
             ")" | "]" | "}" if is_nested => {
-                if let Some(inner) = open.pop() {
-                    finish(body, &inner, edits);
-                }
+                let inner = open.pop().unwrap_or_default();
+                finish(body, &inner, edits);
                 if let Some(outer) = open.last_mut() {
                     outer.extend(at);
+                    if inner.parted && token.is("]") {
+                        outer.slice(body, edits);
+                    }
                 }
             }
             "+" | "-" | "~" | "*" | "/" | "//" | "%" if expression.has_left_side() => {
                 expression.operator = Some(at);
             }
             "is" => expression.tested = true,
-            end if ENDS.contains(&end) => finish(body, &std::mem::take(expression), edits),
+            end if ENDS.contains(&end) => {
+                let parted = expression.parted || end == ":";
+                finish(
+                    body,
+                    &std::mem::replace(expression, Expression { parted, ..Expression::default() }),
+                    edits,
+                );
+            }
             _ => expression.extend(at),
         }
     }

@@ -329,7 +329,7 @@ fn for_loop(body: &[Token<'_>], edits: &mut Vec<Edit>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::python::operators::{ADD, CONCAT, MODULO, REPEAT};
+    use super::super::python::operators::{ADD, CONCAT, MODULO, REPEAT, SLICE};
     use super::*;
 
     #[test]
@@ -362,7 +362,14 @@ mod tests {
             read("{% for c in a+b %}").text,
             format!("{{% for c in ((a)|{ADD}((b)))|{ITERATE} %}}")
         );
+        assert_eq!(
+            read("{% for m in messages[1:] %}{{ m.x[a + b:c].y + d }}").text,
+            format!(
+                "{{% for m in (((messages[1:])|{SLICE}))|{ITERATE} %}}{{{{ (((m.x[(a )|{ADD}(( b)):c])|{SLICE}).y )|{ADD}(( d)) }}}}"
+            )
+        );
         for native in [
+            "{{ a[0] }}{{ f({'b': c}) }}",
             "{{ loop.index0 % 2 + 1 - a }}",
             "{% set ns.n = ns.n + 1 %}",
             "{{ a / b * c }}",

@@ -15,8 +15,10 @@ pub(crate) const ADD: &str = "__helan_add";
 pub(crate) const CONCAT: &str = "__helan_concat";
 /// `a * b`,
 pub(crate) const REPEAT: &str = "__helan_repeat";
-/// `a % b`.
+/// `a % b`,
 pub(crate) const MODULO: &str = "__helan_modulo";
+/// `a[b:c]`.
+pub(crate) const SLICE: &str = "__helan_slice";
 
 /// Puts them into `env`.
 pub(crate) fn install(env: &mut Environment<'_>) {
@@ -24,6 +26,7 @@ pub(crate) fn install(env: &mut Environment<'_>) {
     env.add_filter(CONCAT, concat);
     env.add_filter(REPEAT, repeat);
     env.add_filter(MODULO, modulo);
+    env.add_filter(SLICE, sliced);
 }
 
 /// Strings at once; anything else two by two, as the engine would.
@@ -127,6 +130,12 @@ fn modulo(left: &Value, right: &Value) -> Result<Value, Error> {
         Some((a, b)) if b != 0.0 => Ok(Value::from(a - b * (a / b).floor())),
         _ => Err(unsupported("%", left, right)),
     }
+}
+
+/// A slice that was made. Of a list it is a view, of a string a copy.
+fn sliced(slice: &Value) -> Result<Value, Error> {
+    budget::charge(slice.as_str().map_or(0, str::len))?;
+    Ok(slice.clone())
 }
 
 /// Both as integers; `True` is 1.

@@ -95,6 +95,7 @@ fn templates_that_build_too_much_end() {
         ),
         "{{ 'x' * 99999999 }}".to_owned(),
         "{{ [0] * 99999999 }}".to_owned(),
+        "{% set x = 'x' * 9999999 %}{% set ns = namespace(l=[]) %}{% for i in range(99) %}{% set ns.l = ns.l + [x[1:]] %}{% endfor %}".to_owned(),
         "{% for c in 'x' * 60000000 %}{% endfor %}".to_owned(),
     ] {
         let error = template(&text).render(&input(&user())).unwrap_err();
