@@ -1,18 +1,23 @@
-//! What one streamed token costs between the container's bytes and the caller's frames, and what
-//! one request costs on its way down. `cargo bench --bench translate` prints nanoseconds; compare
-//! figures of one run only.
+//! What one streamed token costs between the container's bytes and the caller's frames, what one
+//! request costs on its way down, without and with a guard, and what the parser takes for a token
+//! of plain text. `cargo bench --bench translate` prints nanoseconds; compare figures of one run
+//! only.
 
 use std::hint::black_box;
 use std::io::Write as _;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use helan::container::openai::OpenAi;
+use helan::container::openai::{OpenAi, Options};
 use helan::container::{Container as _, Mode};
 use helan::converse::{Ask, Request};
+use helan::parse::{self, Finish, Format, Parser, Piece};
+use helan::template::{Builtin, ControlTokens, Guard, Policy};
 use helan::wire::frame;
 
 const TOKENS: usize = 200;
+/// A token's letters, as a rule.
+const PIECE: usize = 6;
 
 fn stream() -> Vec<Vec<u8>> {
     let head = r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":"#;
@@ -52,6 +57,32 @@ fn main() {
         black_box((container.encode(&ask, Mode::Stream).map(|p| p.body.len()).ok(), valid));
     });
 
+    let template = Builtin::find("qwen3").and_then(|builtin| builtin.template().ok());
+    let tokens = template.as_ref().map(ControlTokens::of).unwrap_or_default();
+    let guard = Guard::new(tokens, Policy::Neutralise);
+    let guarded = OpenAi::new(Options { guard, ..Options::default() });
+    let safe = measure(20, 2_000, || {
+        let (ask, valid) = request();
+        black_box((guarded.encode(&ask, Mode::Stream).map(|p| p.body.len()).ok(), valid));
+    });
+
+    let words = "Rice grows well below the Helan Mountains. ".repeat(100);
+    let mut seen = 0;
+    let read = measure(20, 100, || {
+        let mut parser = Parser::new(Format::Detect, parse::Options::default());
+        let mut out = |piece: Piece<'_>| {
+            if let Piece::Text(text) = piece {
+                seen += text.len();
+            }
+        };
+        for piece in words.as_bytes().chunks(PIECE) {
+            parser.push(black_box(piece), &mut out);
+        }
+        parser.finish(Finish::End, &mut out);
+    });
+    black_box(seen);
+    let pieces = u32::try_from(words.len().div_ceil(PIECE)).unwrap_or(1);
+
     let parts = stream();
     let (ask, _) = request();
     let mut random = fastrand::Rng::with_seed(7);
@@ -70,8 +101,11 @@ fn main() {
     });
     let tokens = u32::try_from(TOKENS).unwrap_or(1);
     let report = format!(
-        "a request, parsed, validated and encoded: {down:.0} ns\na streamed token, bytes to frame:          {:.0} ns\n",
-        up / f64::from(tokens)
+        "a request, parsed, validated and encoded: {down:.0} ns; guarded: {safe:.0} ns\n\
+         a streamed token, bytes to frame:          {:.0} ns\n\
+         a token of plain text, parsed:             {:.1} ns\n",
+        up / f64::from(tokens),
+        read / f64::from(pieces),
     );
     let _ = std::io::stdout().write_all(report.as_bytes());
 }

@@ -22,7 +22,7 @@ use crate::meter::{Meter, Metrics};
 use crate::parse::Format;
 use crate::server::{self, Admin, Server};
 use crate::stack::{self, Gateway};
-use crate::template::{BUILTINS, Builtin, Findings, Policy, Template};
+use crate::template::{self, BUILTINS, Builtin, Findings, Guard, Policy, Template};
 use crate::transport::Transport;
 use crate::transport::sagemaker::{Address, Clients};
 use crate::{Error, Result};
@@ -158,12 +158,20 @@ impl Containers {
 pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Arc<dyn Container>> {
     let dialect = match target.contract {
         Contract::OpenAi => {
-            let opens_thinking = match &target.template {
-                Some(source) => Findings::of(&template(source)?.0).opens_thinking,
-                None => false,
+            let template = target.template.as_ref().map(template).transpose()?;
+            let (opens_thinking, guard) = match template {
+                Some((template, _)) => (
+                    Findings::of(&template).opens_thinking,
+                    Guard::new(
+                        template::ControlTokens::of(&template),
+                        policy(target.control_tokens),
+                    ),
+                ),
+                None => (false, Guard::default()),
             };
             return Ok(Arc::new(OpenAi::new(openai::Options {
                 opens_thinking,
+                guard,
                 images: target.images,
                 cached_in_usage: target.cached_in_usage,
                 model: target.upstream_model.clone(),
@@ -203,16 +211,11 @@ pub(super) fn reader(
             ))
         })?),
     };
-    let control_tokens = match target.control_tokens {
-        ControlTokens::Neutralise => Policy::Neutralise,
-        ControlTokens::Reject => Policy::Reject,
-        ControlTokens::Allow => Policy::Allow,
-    };
     let options = text::Options {
         dialect,
         template,
         format,
-        control_tokens,
+        control_tokens: policy(target.control_tokens),
         adds_bos: target.adds_bos,
         max_tokens: target.default_max_tokens,
         model: target.upstream_model.clone(),
@@ -220,6 +223,14 @@ pub(super) fn reader(
         ..text::Options::default()
     };
     Ok(text::Text::new(options, clock.clone()))
+}
+
+fn policy(control_tokens: ControlTokens) -> Policy {
+    match control_tokens {
+        ControlTokens::Neutralise => Policy::Neutralise,
+        ControlTokens::Reject => Policy::Reject,
+        ControlTokens::Allow => Policy::Allow,
+    }
 }
 
 /// A target's template, and the format of the text that it implies.

@@ -49,6 +49,7 @@ impl<'a> Builder<'a> {
                 self.claim(&mut names, alias);
             }
             self.check_serving(&model.serving);
+            self.warn_of_control_tokens(&model.serving);
             let Some(endpoint) = &model.endpoint else {
                 let help = "write `endpoint = \"…\"`: the name of the SageMaker endpoint";
                 missing(&id.origin, "endpoint", help, self.problems);
@@ -87,6 +88,7 @@ impl<'a> Builder<'a> {
                 ));
             }
             self.check_serving(&serving);
+            self.warn_of_control_tokens(&serving);
             let order = serving.block_order.as_ref().or(self.defaults.block_order.as_ref());
             let family = serving.family.as_ref().or(self.defaults.family.as_ref());
             ready.push(Allow {
@@ -163,7 +165,6 @@ impl<'a> Builder<'a> {
     fn warn_of_text_keys(&mut self, serving: &raw::Serving) {
         let keys = [
             ("format", serving.format.as_ref().map(|set| &set.origin)),
-            ("control_tokens", serving.control_tokens.as_ref().map(|set| &set.origin)),
             ("adds_bos", serving.adds_bos.as_ref().map(|set| &set.origin)),
             ("default_max_tokens", serving.default_max_tokens.as_ref().map(|set| &set.origin)),
         ];
@@ -175,6 +176,22 @@ impl<'a> Builder<'a> {
                 ));
             }
         }
+    }
+
+    /// Without a template no control token is known. What the defaults say is no mistake: one of
+    /// the models may have a template.
+    fn warn_of_control_tokens(&mut self, serving: &raw::Serving) {
+        let template = serving.template.as_ref().or(self.defaults.template.as_ref());
+        let contract = serving.contract.as_ref().or(self.defaults.contract.as_ref());
+        let Some(control_tokens) = serving.control_tokens.as_ref().filter(|_| {
+            template.is_none() && contract.is_none_or(|contract| !contract.value.takes_text())
+        }) else {
+            return;
+        };
+        self.problems.push(control_tokens.origin.warning(
+            "`control_tokens` has no effect without a template, which tells the tokens",
+            "write `template = \"…\"`: the model's own, or a built-in's name",
+        ));
     }
 
     /// What one section of serving keys says, with the defaults behind it.

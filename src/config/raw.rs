@@ -192,12 +192,14 @@ section! {
         /// The model's chat template: the name of a built-in, or the path of a
         /// `chat_template.jinja`, a `tokenizer_config.json` or a directory with them. A path has
         /// a `/`, or ends with `.jinja` or `.json`; a relative one starts from this file. Every
-        /// contract but `"openai"` needs one; there it tells whether answers begin with reasoning.
+        /// contract but `"openai"` needs one; there it tells the model's control tokens, and
+        /// whether answers begin with reasoning.
         template: Set<String>,
         /// How the model marks reasoning and calls in its text. Default: as the built-in template
         /// implies, else `"detect"`; `"none"` shows the text as it is.
         format: Set<String>,
-        /// What happens to control tokens in what callers send. Default: `"neutralise"`.
+        /// What happens to the model's control tokens in what callers send, if a template tells
+        /// them. Default: `"neutralise"`.
         control_tokens: Set<ControlTokens>,
         /// Whether the container's tokenizer puts a BOS token before the prompt. Default: true.
         adds_bos: Set<bool>,

@@ -259,7 +259,8 @@ pub struct Target {
     pub cached_in_usage: bool,
     /// What goes into the payload's `model` member.
     pub upstream_model: Option<String>,
-    /// The model's chat template, for containers that take text.
+    /// The model's chat template. Containers that take text need it; of others it tells the
+    /// control tokens, and whether answers begin with reasoning.
     pub template: Option<TemplateSource>,
     /// How the model marks reasoning and calls in its text, by the parser's name; `None`: as the
     /// template implies, else as the text shows.

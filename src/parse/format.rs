@@ -185,6 +185,23 @@ impl Mark {
         self.ends_reasoning() || matches!(self, Self::Think | Self::EndAnswer)
     }
 
+    /// Whether nothing but a call can follow it.
+    pub(super) const fn opens_calls(self) -> bool {
+        matches!(
+            self,
+            Self::ToolCall
+                | Self::Function
+                | Self::PythonTag
+                | Self::PythonStart
+                | Self::Mistral
+                | Self::DeepSeekCalls
+                | Self::DeepSeekCall
+                | Self::KimiSection
+                | Self::KimiCall
+                | Self::HeaderRest
+        )
+    }
+
     /// Whether it is one only where nothing came before it.
     pub(super) const fn begins(self) -> bool {
         matches!(self, Self::Think | Self::HeaderRest | Self::BareStart)
@@ -277,6 +294,15 @@ impl Markers {
         let (markers, marks): (Vec<_>, _) =
             all.iter().copied().filter(|(_, mark)| of(*mark)).unzip();
         Self { machine: Machine::new(markers), marks }
+    }
+
+    /// Whether every marker that begins with `held` belongs to calls.
+    pub(super) fn are_of_calls(&self, held: &str) -> bool {
+        self.marks
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| self.machine.pattern(*at).starts_with(held))
+            .all(|(_, mark)| mark.opens_calls() || *mark == Mark::EndCalls)
     }
 }
 

@@ -105,7 +105,8 @@ pub enum Calls {
 
 /// What becomes of a well-formed call to a tool that was not offered.
 ///
-/// Calls without markers of their own (bare JSON or Python in the text) are always text then.
+/// Calls without markers of their own (bare JSON or Python in the text) are always text then. Where
+/// no tool was offered at all and such calls are text, so is a call that was cut before its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unoffered {
     /// A call as any other.

@@ -90,7 +90,7 @@ impl Parser {
     /// sequence is dropped.
     pub fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(Piece<'_>)) {
         let Self { utf8, stop, engine } = self;
-        utf8.push(bytes, &mut |text| take(stop.as_mut(), engine, text, out));
+        utf8.push(bytes, |text| take(stop.as_mut(), engine, text, out));
     }
 
     /// Whether a stop sequence was met: then nothing more is to come.
@@ -158,7 +158,7 @@ impl Engine {
     }
 
     fn text(&mut self, text: &str, out: Out<'_>) -> usize {
-        if self.scanner.held(&self.markers.machine).is_empty() {
+        if self.scanner.is_idle() {
             self.markers = if self.sink.fresh() { &self.table.start } else { &self.table.text };
         }
         let (markers, sink) = (self.markers, &mut self.sink);
@@ -177,6 +177,7 @@ impl Engine {
             _ => sink.goes_on(false, &mut *out),
         }
         let live = match mark {
+            _ if mark.opens_calls() && sink.takes_no_calls() => false,
             Mark::BareStart => sink.fresh() && sink.knows_tools(),
             _ if mark.begins() => sink.fresh(),
             Mark::EndThink => false,
@@ -262,12 +263,13 @@ impl Engine {
     }
 
     fn finish(&mut self, cut: bool, out: Out<'_>) {
-        let machine = match self.state {
-            State::Reasoning => &self.table.reasoning.machine,
-            _ => &self.markers.machine,
+        let markers = match self.state {
+            State::Reasoning => &self.table.reasoning,
+            _ => self.markers,
         };
-        let held = self.scanner.held(machine);
-        let held = if cut && held.len() >= TELLING { "" } else { held };
+        let held = self.scanner.held(&markers.machine);
+        let is_text = self.sink.takes_no_calls() && markers.are_of_calls(held);
+        let held = if cut && held.len() >= TELLING && !is_text { "" } else { held };
         match &mut self.state {
             State::Text if !held.is_empty() => self.sink.text(held, out),
             State::Reasoning if !held.is_empty() => self.sink.reasoning(held, out),

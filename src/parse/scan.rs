@@ -27,35 +27,44 @@ struct Node {
 
 /// How the first byte of a marker is found.
 #[derive(Debug)]
-enum Starts {
+struct Starts {
+    few: Few,
+    all: Box<[bool; 256]>,
+}
+
+/// First bytes that long text is searched for at once.
+#[derive(Debug)]
+enum Few {
     One(u8),
     Two(u8, u8),
     Three(u8, u8, u8),
-    Many(Box<[bool; 256]>),
+    No,
 }
+
+/// Shorter text is looked through byte by byte: a piece is often one token of some letters.
+const SHORT: usize = 16;
 
 impl Starts {
     fn new(bytes: &[u8]) -> Self {
-        match *bytes {
-            [a] => Self::One(a),
-            [a, b] => Self::Two(a, b),
-            [a, b, c] => Self::Three(a, b, c),
-            _ => {
-                let mut table = Box::new([false; 256]);
-                for &byte in bytes {
-                    table[usize::from(byte)] = true;
-                }
-                Self::Many(table)
-            }
+        let mut all = Box::new([false; 256]);
+        for &byte in bytes {
+            all[usize::from(byte)] = true;
         }
+        let few = match *bytes {
+            [a] => Few::One(a),
+            [a, b] => Few::Two(a, b),
+            [a, b, c] => Few::Three(a, b, c),
+            _ => Few::No,
+        };
+        Self { few, all }
     }
 
     fn find(&self, text: &[u8]) -> Option<usize> {
-        match self {
-            Self::One(a) => memchr(*a, text),
-            Self::Two(a, b) => memchr2(*a, *b, text),
-            Self::Three(a, b, c) => memchr3(*a, *b, *c, text),
-            Self::Many(table) => text.iter().position(|byte| table[usize::from(*byte)]),
+        match self.few {
+            Few::One(a) if text.len() >= SHORT => memchr(a, text),
+            Few::Two(a, b) if text.len() >= SHORT => memchr2(a, b, text),
+            Few::Three(a, b, c) if text.len() >= SHORT => memchr3(a, b, c, text),
+            _ => text.iter().position(|byte| self.all[usize::from(*byte)]),
         }
     }
 }
@@ -161,9 +170,19 @@ impl Scanner {
         text: &str,
         out: &mut dyn FnMut(&str),
     ) -> Option<Hit> {
-        let held = machine.path(self.at);
         let bytes = text.as_bytes();
         let mut read = 0;
+        if self.at == 0 {
+            // Most text is plain, and has nothing held before it.
+            let Some(skip) = machine.starts.find(bytes) else {
+                if !text.is_empty() {
+                    out(text);
+                }
+                return None;
+            };
+            read = skip;
+        }
+        let held = machine.path(self.at);
         while read < bytes.len() {
             if self.at == 0 {
                 match machine.starts.find(&bytes[read..]) {
@@ -183,6 +202,11 @@ impl Scanner {
         let safe = held.len() + text.len() - machine.nodes[self.at].depth;
         release(held, text, safe, out);
         None
+    }
+
+    /// Whether nothing is held back.
+    pub(super) fn is_idle(self) -> bool {
+        self.at == 0
     }
 
     /// What is held back.

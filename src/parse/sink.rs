@@ -97,6 +97,12 @@ impl Sink {
         self.tools.is_some()
     }
 
+    /// Whether nothing can be a call, not even a marker's beginning: no tool was offered, and a
+    /// call to another is text.
+    pub(super) fn takes_no_calls(&self) -> bool {
+        self.unoffered == Unoffered::Text && self.tools.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// Whether a call without markers may be one.
     pub(super) fn offers(&self, name: &str) -> bool {
         self.tools.as_ref().is_none_or(|tools| tools.iter().any(|tool| tool.name == name))

@@ -10,7 +10,16 @@ pub(super) struct Utf8 {
 impl Utf8 {
     /// Gives the text that `bytes` complete. What is no UTF-8 becomes U+FFFD, as one decoding of
     /// the whole would make it.
-    pub(super) fn push(&mut self, mut bytes: &[u8], out: &mut dyn FnMut(&str)) {
+    pub(super) fn push(&mut self, mut bytes: &[u8], mut out: impl FnMut(&str)) {
+        // Most pieces begin and end with a character.
+        if self.len == 0
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            if !text.is_empty() {
+                out(text);
+            }
+            return;
+        }
         while self.len > 0 {
             let Some((&first, rest)) = bytes.split_first() else { return };
             self.held[self.len] = first;
@@ -31,7 +40,7 @@ impl Utf8 {
                 }
             }
         }
-        self.whole(bytes, out);
+        self.whole(bytes, &mut out);
     }
 
     fn whole(&mut self, mut bytes: &[u8], out: &mut dyn FnMut(&str)) {
@@ -74,7 +83,7 @@ mod tests {
     fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
         let (mut utf8, mut text) = (Utf8::default(), String::new());
         for piece in pieces {
-            utf8.push(piece, &mut |part| text.push_str(part));
+            utf8.push(piece, |part| text.push_str(part));
         }
         utf8.finish(&mut |part| text.push_str(part));
         text

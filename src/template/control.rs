@@ -10,19 +10,19 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use memchr::{memchr, memchr2, memchr3};
 use serde_json::{Map, Value as Json, json};
 use time::OffsetDateTime;
 
 use super::findings::{ANSWER, USER};
+use super::markers::{markers, opens};
 use super::render::{Input, Template};
 use crate::{Error, Result};
 
 /// What is put after the first character of a control token: U+200B.
-const BREAK: char = '\u{200b}';
+pub(super) const BREAK: char = '\u{200b}';
 /// Neutral characters stand at this distance: a private plane, a place for each.
 const NEUTRAL: u32 = 0x10_0000;
-/// No marker is longer, in bytes.
-const MAX_MARKER: usize = 80;
 
 /// What happens to control tokens that a client sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,15 +37,19 @@ pub enum Policy {
 }
 
 /// The control tokens of a model. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ControlTokens(Arc<Tokens>);
 
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 struct Tokens {
     /// By their first byte, the longest first.
     anywhere: Vec<(u8, Vec<String>)>,
     /// Word-like markers: they count at the start of a line only.
     at_line_start: Vec<String>,
+    /// The first bytes of all.
+    starts: Vec<u8>,
+    /// In bytes.
+    longest: usize,
     /// Characters that are given a neutral place.
     unsafe_chars: BTreeSet<char>,
 }
@@ -58,7 +62,8 @@ impl fmt::Debug for ControlTokens {
 
 impl ControlTokens {
     /// The control tokens of a template: those of its tokenizer, the markers among its literals,
-    /// and the markers that it puts together (found in what it renders).
+    /// and the markers that it puts together (found in what it renders). A tag that only tells
+    /// about something, as `<description>` does, is none.
     pub fn of(template: &Template) -> Self {
         let mut anywhere: BTreeSet<String> = BTreeSet::new();
         for token in template.control() {
@@ -67,11 +72,11 @@ impl ControlTokens {
             }
         }
         for literal in template.literals() {
-            anywhere.extend(markers(literal).map(str::to_owned));
+            anywhere.extend(markers(literal).filter(|marker| opens(marker)).map(str::to_owned));
         }
         let mut words = BTreeSet::new();
         for prompt in probes(template) {
-            anywhere.extend(markers(&prompt).map(str::to_owned));
+            anywhere.extend(markers(&prompt).filter(|marker| opens(marker)).map(str::to_owned));
             words.extend(turn_words(&prompt));
         }
         Self::new(anywhere, words)
@@ -99,7 +104,23 @@ impl ControlTokens {
             tokens.at_line_start.push(word);
         }
         tokens.at_line_start.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        let words = tokens.at_line_start.iter().map(|word| word.as_bytes()[0]);
+        tokens.starts = tokens.anywhere.iter().map(|(first, _)| *first).chain(words).collect();
+        tokens.starts.sort_unstable();
+        tokens.starts.dedup();
+        let all = tokens.anywhere.iter().flat_map(|(_, tokens)| tokens);
+        tokens.longest = all.chain(&tokens.at_line_start).map(String::len).max().unwrap_or(0);
         Self(Arc::new(tokens))
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.starts.is_empty()
+    }
+
+    /// How long the longest is, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.0.longest
     }
 
     /// The tokens, longest first for each first character.
@@ -111,17 +132,53 @@ impl ControlTokens {
     /// The first control token of `text` at or after byte `from`, and where it begins.
     fn find(&self, text: &str, from: usize) -> Option<(usize, &str)> {
         let bytes = text.as_bytes();
-        (from..bytes.len()).find_map(|at| {
+        let mut at = from;
+        while let Some(skip) = first_of(&self.0.starts, bytes.get(at..)?) {
+            at += skip;
             let rest = &bytes[at..];
             let starts = |token: &&String| rest.starts_with(token.as_bytes());
-            let of_byte = self.0.anywhere.iter().find(|(byte, _)| *byte == bytes[at]);
+            let of_byte = self.0.anywhere.iter().find(|(byte, _)| *byte == rest[0]);
             let word = || {
                 let word = self.0.at_line_start.iter().find(starts)?;
                 text.get(..at).is_some_and(at_line_start).then_some(word)
             };
-            let token = of_byte.and_then(|(_, tokens)| tokens.iter().find(starts)).or_else(word)?;
-            Some((at, token.as_str()))
-        })
+            let token = of_byte.and_then(|(_, tokens)| tokens.iter().find(starts)).or_else(word);
+            if let Some(token) = token {
+                return Some((at, token.as_str()));
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// A control token that begins in `before` and ends in `after`, if one is written behind the
+    /// other. Where `before` begins, a line may begin.
+    pub(super) fn across(&self, before: &str, after: &str) -> Option<&str> {
+        if before.is_empty() || after.is_empty() {
+            return None;
+        }
+        let head = after.floor_char_boundary(self.0.longest);
+        let joined = [before, &after[..head]].concat();
+        let mut from = 0;
+        loop {
+            let (at, token) = self.find(&joined, from).filter(|(at, _)| *at < before.len())?;
+            if at + token.len() > before.len() {
+                return Some(token);
+            }
+            from = at + 1;
+        }
+    }
+
+    /// Whether a string of `value` has a control token, names of members included.
+    pub(super) fn are_in(&self, value: &Json) -> bool {
+        match value {
+            Json::String(text) => self.find(text, 0).is_some(),
+            Json::Array(items) => items.iter().any(|item| self.are_in(item)),
+            Json::Object(members) => members
+                .iter()
+                .any(|(name, member)| self.find(name, 0).is_some() || self.are_in(member)),
+            _ => false,
+        }
     }
 
     /// How many control tokens `text` has, each counted where it begins.
@@ -161,18 +218,26 @@ impl ControlTokens {
                 map_strings(value, &|text| self.neutralise(text));
                 Ok(())
             }
+            Policy::Reject if !self.are_in(value) => Ok(()),
             Policy::Reject => self.refuse(value, path),
         }
     }
 
+    /// Why text with `token` is refused.
+    pub(super) fn refusal(&self, token: &str, place: &dyn fmt::Display) -> Error {
+        Error::validation(format!(
+            "The text at {place} contains {}, which is a control token of this model. Remove it and try again.",
+            self.neutralise(token)
+        ))
+    }
+
+    /// Fails if `text`, which stands at `place`, has a control token.
+    pub(super) fn refuse_text(&self, text: &str, place: &dyn fmt::Display) -> Result<()> {
+        self.find(text, 0).map_or(Ok(()), |(_, token)| Err(self.refusal(token, place)))
+    }
+
     fn refuse(&self, value: &Json, path: &str) -> Result<()> {
-        let refuse = |text: &str| match self.find(text, 0) {
-            None => Ok(()),
-            Some((_, token)) => Err(Error::validation(format!(
-                "The text at {path} contains {}, which is a control token of this model. Remove it and try again.",
-                self.neutralise(token)
-            ))),
-        };
+        let refuse = |text: &str| self.refuse_text(text, &path);
         match value {
             Json::String(text) => refuse(text),
             Json::Array(items) => items
@@ -288,6 +353,16 @@ fn map_strings(value: &mut Json, map: &dyn Fn(&str) -> Cow<'_, str>) -> bool {
     }
 }
 
+/// Where the first of `starts` is.
+fn first_of(starts: &[u8], bytes: &[u8]) -> Option<usize> {
+    match *starts {
+        [a] => memchr(a, bytes),
+        [a, b] => memchr2(a, b, bytes),
+        [a, b, c] => memchr3(a, b, c, bytes),
+        _ => bytes.iter().position(|byte| starts.contains(byte)),
+    }
+}
+
 fn at_line_start(before: &str) -> bool {
     before
         .trim_end_matches([' ', '\t'])
@@ -301,63 +376,6 @@ fn is_unsafe(char: char) -> bool {
     !(char.is_alphanumeric()
         || char.is_whitespace()
         || matches!(char, '_' | '-' | '.' | ',' | '/' | '"' | '\''))
-}
-
-/// The marker-shaped pieces of `text`: `<|…|>`, `<｜…｜>`, `<name>`, `</name>`, `<name=`, `[NAME]`,
-/// `<<SYS>>`.
-fn markers(text: &str) -> impl Iterator<Item = &str> {
-    text.char_indices().filter_map(|(at, char)| match char {
-        '<' => angled(&text[at..]),
-        '[' => bracketed(&text[at..]),
-        _ => None,
-    })
-}
-
-fn angled(text: &str) -> Option<&str> {
-    if text.starts_with("<<") {
-        let end = text.find(">>")? + 2;
-        let name = text[2..end - 2].trim_start_matches('/');
-        let named = !name.is_empty()
-            && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
-        return named.then_some(&text[..end]);
-    }
-    let end = text
-        .char_indices()
-        .skip(1)
-        .take(MAX_MARKER)
-        .find(|(_, char)| matches!(char, '>' | '<' | '='))?;
-    let (end, close) = end;
-    let inner = &text[1..end];
-    let barred = inner.contains(['|', '｜']);
-    match close {
-        // A tag with a value: `<function=`.
-        '=' if is_tag_name(inner) => Some(&text[..=end]),
-        '<' | '=' => None,
-        _ if barred
-            && inner.chars().any(|char| !matches!(char, '|' | '｜'))
-            && !inner.contains(char::is_whitespace) =>
-        {
-            Some(&text[..=end])
-        }
-        _ => is_tag_name(inner.trim_start_matches('/')).then_some(&text[..=end]),
-    }
-}
-
-fn is_tag_name(name: &str) -> bool {
-    name.starts_with(|char: char| char.is_ascii_alphabetic())
-        && name
-            .chars()
-            .all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | ':' | '.' | '▁'))
-}
-
-fn bracketed(text: &str) -> Option<&str> {
-    let end =
-        text.char_indices().skip(1).take(MAX_MARKER).find(|(_, char)| matches!(char, ']' | '['))?;
-    let (end, close) = end;
-    let name = text[1..end].trim_start_matches('/');
-    let capitals = name.bytes().filter(u8::is_ascii_uppercase).count();
-    let shaped = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    (close == ']' && shaped && capitals >= 2).then_some(&text[..=end])
 }
 
 /// A few conversations of neutral words, rendered.
@@ -443,22 +461,14 @@ mod tests {
     }
 
     #[test]
-    fn markers_have_a_shape() {
-        let found: Vec<_> = markers("<|a|> <b> </c> <function=x> [INST] [a] <<SYS>> <｜tool▁calls▁begin｜> x < y > z <|turn> a[0] <|").collect();
-        assert_eq!(
-            found,
-            [
-                "<|a|>",
-                "<b>",
-                "</c>",
-                "<function=",
-                "[INST]",
-                "<<SYS>>",
-                "<SYS>",
-                "<｜tool▁calls▁begin｜>",
-                "<|turn>"
-            ]
-        );
+    fn tags_that_only_tell_are_no_tokens() {
+        let text = "<tools><document><name>{{ messages }}</name></Description><function=f><IMPORTANT><|x|>{{ messages }}";
+        let template = Template::new(text, []).unwrap();
+        let tokens = ControlTokens::of(&template);
+        let known: Vec<_> = tokens.iter().collect();
+        assert_eq!(known, ["<function=", "<tools>", "<|x|>"]);
+        let template = template.with_control(["<document>"]);
+        assert!(ControlTokens::of(&template).iter().any(|token| token == "<document>"));
     }
 
     proptest! {

@@ -6,13 +6,13 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::documents::{S3_LOCATION, cited, document, search_result, unsupported};
+use super::documents::unsupported;
 use super::findings::{Arguments, CallIds, Content, Findings, System};
 use super::render::Input;
+use super::said::{Image, Piece, Place, Said, placed, split_thought};
 use crate::converse::{
-    ContentBlock, Conversation, GuardContent, GuardImageSource, ImageBlock, MediaSource, Message,
-    Parameters, ReasoningContent, Role, SystemContentBlock, Tool, ToolInputSchema, ToolResultBlock,
-    ToolResultContentBlock, ToolResultStatus,
+    ContentBlock, Conversation, Message, Parameters, ReasoningContent, Role, Tool, ToolInputSchema,
+    ToolResultBlock,
 };
 use crate::{Error, Result};
 
@@ -35,17 +35,8 @@ impl Default for Options {
     }
 }
 
-/// An image that the prompt has a place for, in the order of the places.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Image<'a> {
-    /// Such as `image/png`.
-    pub media_type: &'static str,
-    /// The bytes, in base64.
-    pub base64: &'a str,
-}
-
-/// The template's input for a conversation, and the images it shows. Fails with a
-/// `ValidationException` for what the template has no place for: nothing is dropped.
+/// The template's input for a conversation, and the images that it has places for, in
+/// the order of the places. Fails with a `ValidationException` for what the template has no place for: nothing is dropped.
 ///
 /// `parameters` give the template its switches: the object `chat_template_kwargs` of the
 /// additional fields, and the effort, where the template reads one.
@@ -126,38 +117,9 @@ struct Writer<'a, 'f> {
     system: String,
 }
 
-/// What one message says: texts and places of images.
-#[derive(Default)]
-struct Said {
-    parts: Vec<Part>,
-}
-
-enum Part {
-    Text(String),
-    Image,
-}
-
-impl Said {
-    /// Empty text says nothing, and some templates fail on it.
-    fn text(&mut self, text: impl Into<String>) {
-        let text = text.into();
-        if !text.is_empty() {
-            self.parts.push(Part::Text(text));
-        }
-    }
-}
-
 impl<'a> Writer<'a, '_> {
     fn conversation(&mut self, conversation: &'a Conversation) -> Result<()> {
-        let mut system = Said::default();
-        for block in &conversation.system {
-            match block {
-                SystemContentBlock::Text(text) => system.text(text.as_str()),
-                SystemContentBlock::GuardContent(content) => self.guarded(content, &mut system)?,
-                SystemContentBlock::CachePoint(_) => {}
-            }
-        }
-        self.system(system);
+        self.system(Said::system(&conversation.system))?;
         for (at, message) in conversation.messages.iter().enumerate() {
             if message.content.iter().all(|block| matches!(block, ContentBlock::CachePoint(_))) {
                 continue;
@@ -166,8 +128,8 @@ impl<'a> Writer<'a, '_> {
                 Role::User => self.user(message, at)?,
                 Role::Assistant => self.assistant(message, at)?,
                 Role::System => {
-                    let said = self.plain(message, at)?;
-                    self.system(said);
+                    let said = plain(message, at)?;
+                    self.system(said)?;
                 }
             }
         }
@@ -178,88 +140,75 @@ impl<'a> Writer<'a, '_> {
         self.messages.push(json!({"role": role, "content": content}));
     }
 
-    fn system(&mut self, said: Said) {
-        if said.parts.is_empty() {
-            return;
+    fn system(&mut self, said: Said<'a>) -> Result<()> {
+        if said.is_empty() {
+            return Ok(());
         }
         match self.findings.system {
             System::Rendered => {
-                let content = self.content(said);
+                let content = self.content(said)?;
                 self.push("system", &content);
             }
+            System::Missing if said.has_images() => return Err(unsupported("image")),
             System::Missing => {
-                for part in said.parts {
-                    if let Part::Text(text) = part {
+                for piece in said.pieces {
+                    if let Piece::Text(text) = piece {
                         self.system.push_str(&text);
                         self.system.push_str("\n\n");
                     }
                 }
             }
         }
+        Ok(())
     }
 
-    fn content(&self, said: Said) -> Json {
-        let images = said.parts.iter().any(|part| matches!(part, Part::Image));
-        if images || self.findings.content == Content::Parts {
-            return said
-                .parts
-                .into_iter()
-                .map(|part| match part {
-                    Part::Text(text) => json!({"type": "text", "text": text}),
-                    Part::Image => json!({"type": "image"}),
-                })
-                .collect();
+    fn content(&mut self, said: Said<'a>) -> Result<Json> {
+        let images = said.has_images();
+        if images && !(self.options.images && self.findings.images) {
+            return Err(unsupported("image"));
         }
-        let texts: Vec<_> = said
-            .parts
-            .into_iter()
-            .filter_map(|part| match part {
-                Part::Text(text) => Some(text),
-                Part::Image => None,
-            })
-            .collect();
-        Json::String(texts.join("\n"))
+        if !images && self.findings.content != Content::Parts {
+            return Ok(Json::String(said.joined().into_owned()));
+        }
+        let parts = said.pieces.into_iter().map(|piece| match piece {
+            Piece::Text(text) => json!({"type": "text", "text": text}),
+            Piece::Image(image) => {
+                self.images.push(image);
+                json!({"type": "image"})
+            }
+        });
+        Ok(parts.collect())
     }
 
     /// Results of tools become messages of their own, before what else the user says.
     fn user(&mut self, message: &'a Message, at: usize) -> Result<()> {
         let before = self.messages.len();
         let mut said = Said::default();
-        for (nth, block) in message.content.iter().enumerate() {
+        for (block, place) in placed(message, at) {
             if let ContentBlock::ToolResult(result) = block {
-                self.result(result, at, nth, &mut said)?;
+                self.result(result, place, &mut said)?;
             }
         }
-        let mut rest = self.plain(message, at)?;
+        let mut rest = plain(message, at)?;
         if !self.system.is_empty() {
             // One text with what follows: the template has one place for both.
             let system = std::mem::take(&mut self.system);
-            match rest.parts.first_mut() {
-                Some(Part::Text(text)) => text.insert_str(0, &system),
-                _ => rest.parts.insert(0, Part::Text(system.trim_end().to_owned())),
+            match rest.pieces.first_mut() {
+                Some(Piece::Text(text)) => text.to_mut().insert_str(0, &system),
+                _ => rest.pieces.insert(0, Piece::Text(system.trim_end().to_owned().into())),
             }
         }
-        said.parts.extend(rest.parts);
-        if !said.parts.is_empty() || self.messages.len() == before {
-            let content = self.content(said);
+        said.pieces.extend(rest.pieces);
+        if !said.is_empty() || self.messages.len() == before {
+            let content = self.content(said)?;
             self.push("user", &content);
         }
         Ok(())
     }
 
-    fn plain(&mut self, message: &'a Message, at: usize) -> Result<Said> {
-        let mut said = Said::default();
-        for (nth, block) in message.content.iter().enumerate() {
-            if message.role != Role::User || !matches!(block, ContentBlock::ToolResult(_)) {
-                self.block(block, at, nth, &mut said)?;
-            }
-        }
-        Ok(said)
-    }
-
     fn assistant(&mut self, message: &'a Message, at: usize) -> Result<()> {
         let (mut said, mut thoughts, mut calls) = (Said::default(), Said::default(), vec![]);
-        for (nth, block) in message.content.iter().enumerate() {
+        for (block, place) in placed(message, at) {
             match block {
                 ContentBlock::ToolUse(call) => {
                     self.names.insert(&call.tool_use_id, &call.name);
@@ -277,7 +226,7 @@ impl<'a> Writer<'a, '_> {
                     }
                     None => said.text(text.as_str()),
                 },
-                block => self.block(block, at, nth, &mut said)?,
+                block => said.block(block, place)?,
             }
         }
         if !calls.is_empty() && !self.findings.tool_history {
@@ -289,10 +238,10 @@ impl<'a> Writer<'a, '_> {
             ));
         }
         // Templates read the content without asking whether there is any.
-        let content = if said.parts.is_empty() { json!("") } else { self.content(said) };
+        let content = if said.is_empty() { json!("") } else { self.content(said)? };
         let mut turn = json!({"role": "assistant", "content": content});
-        if self.options.reasoning_history && !thoughts.parts.is_empty() {
-            turn["reasoning_content"] = string(thoughts);
+        if self.options.reasoning_history && !thoughts.is_empty() {
+            turn["reasoning_content"] = json!(thoughts.joined());
         }
         if !calls.is_empty() {
             turn["tool_calls"] = Json::Array(calls);
@@ -301,37 +250,16 @@ impl<'a> Writer<'a, '_> {
         Ok(())
     }
 
-    /// A failed call's result begins with `Error`, since there is no member for it.
     fn result(
         &mut self,
         result: &'a ToolResultBlock,
-        at: usize,
-        nth: usize,
-        after: &mut Said,
+        place: Place,
+        after: &mut Said<'a>,
     ) -> Result<()> {
         if !self.findings.tool_history {
             return Err(unsupported("toolResult"));
         }
-        let mut said = Said::default();
-        for block in &result.content {
-            match block {
-                ToolResultContentBlock::Text(text) => said.text(text.as_str()),
-                ToolResultContentBlock::Json(json) => said.text(json.to_string()),
-                ToolResultContentBlock::Document(block) => {
-                    said.text(document(block, &format!("messages.{at}.content.{nth}"))?);
-                }
-                ToolResultContentBlock::SearchResult(block) => said.text(search_result(block)),
-                ToolResultContentBlock::Image(image) => {
-                    after.text(format!("Image in the result of {}:", result.tool_use_id));
-                    self.image(image, after)?;
-                }
-                ToolResultContentBlock::Video(_) => return Err(unsupported("video")),
-            }
-        }
-        let mut text = string(said).as_str().unwrap_or_default().to_owned();
-        if result.status == Some(ToolResultStatus::Error) {
-            text = if text.is_empty() { "Error".to_owned() } else { format!("Error: {text}") };
-        }
+        let text = Said::result(result, place, after)?;
         let content = match self.findings.content {
             Content::Parts => json!([{"type": "text", "text": text}]),
             _ => json!(text),
@@ -363,82 +291,15 @@ impl<'a> Writer<'a, '_> {
             .map(|byte| char::from(DIGITS[usize::from(*byte) % DIGITS.len()]))
             .collect()
     }
-
-    fn block(
-        &mut self,
-        block: &'a ContentBlock,
-        at: usize,
-        nth: usize,
-        said: &mut Said,
-    ) -> Result<()> {
-        match block {
-            ContentBlock::Text(text) => said.text(text.as_str()),
-            ContentBlock::Image(image) => self.image(image, said)?,
-            ContentBlock::Document(block) => {
-                said.text(document(block, &format!("messages.{at}.content.{nth}"))?);
-            }
-            ContentBlock::GuardContent(content) => self.guarded(content, said)?,
-            ContentBlock::CitationsContent(block) => said.text(cited(block)),
-            ContentBlock::SearchResult(block) => said.text(search_result(block)),
-            ContentBlock::CachePoint(_) => {}
-            // In a turn where they have no business, or nowhere to go.
-            ContentBlock::Video(_)
-            | ContentBlock::Audio(_)
-            | ContentBlock::ToolUse(_)
-            | ContentBlock::ToolResult(_)
-            | ContentBlock::ReasoningContent(_)
-            | ContentBlock::ToolAddition(_)
-            | ContentBlock::ToolRemoval(_) => return Err(unsupported(block.name())),
-        }
-        Ok(())
-    }
-
-    fn guarded(&mut self, content: &'a GuardContent, said: &mut Said) -> Result<()> {
-        match content {
-            GuardContent::Text(block) => {
-                said.text(block.text.as_str());
-                Ok(())
-            }
-            GuardContent::Image(image) => {
-                let GuardImageSource::Bytes(blob) = &image.source;
-                self.shown(image.format.media_type(), blob.as_base64(), said)
-            }
-        }
-    }
-
-    fn image(&mut self, image: &'a ImageBlock, said: &mut Said) -> Result<()> {
-        match &image.source {
-            MediaSource::Bytes(blob) => {
-                self.shown(image.format.media_type(), blob.as_base64(), said)
-            }
-            MediaSource::S3Location(_) => Err(Error::validation(S3_LOCATION)),
-        }
-    }
-
-    fn shown(&mut self, media_type: &'static str, base64: &'a str, said: &mut Said) -> Result<()> {
-        if !(self.options.images && self.findings.images) {
-            return Err(unsupported("image"));
-        }
-        self.images.push(Image { media_type, base64 });
-        said.parts.push(Part::Image);
-        Ok(())
-    }
 }
 
-fn string(said: Said) -> Json {
-    let texts: Vec<_> = said
-        .parts
-        .into_iter()
-        .filter_map(|part| match part {
-            Part::Text(text) => Some(text),
-            Part::Image => None,
-        })
-        .collect();
-    Json::String(texts.join("\n"))
-}
-
-/// An answer's `<think>…</think>` and what follows it.
-fn split_thought(text: &str) -> Option<(&str, &str)> {
-    let (thought, rest) = text.trim_start().strip_prefix("<think>")?.split_once("</think>")?;
-    Some((thought.trim(), rest.trim_start_matches('\n')))
+/// What a message says beside the results of tools, which a user's turn has told before.
+fn plain(message: &Message, at: usize) -> Result<Said<'_>> {
+    let mut said = Said::default();
+    for (block, place) in placed(message, at) {
+        if message.role != Role::User || !matches!(block, ContentBlock::ToolResult(_)) {
+            said.block(block, place)?;
+        }
+    }
+    Ok(said)
 }

@@ -10,19 +10,25 @@ mod control;
 mod conversation;
 pub(crate) mod documents;
 mod findings;
+mod guard;
 mod jsonl;
 mod load;
+mod markers;
+mod operators;
 mod python;
 mod render;
 mod rewrite;
+pub(crate) mod said;
 
 pub use builtin::{BUILTINS, Builtin};
 pub use control::{ControlTokens, Policy};
-pub use conversation::{Image, Options, input};
+pub use conversation::{Options, input};
 pub use findings::{Arguments, CallIds, Content, Findings, System};
+pub use guard::Guard;
 pub use jsonl::jsonl;
 pub use load::LoadError;
 pub use render::{Input, RenderError, Template};
+pub use said::Image;
 
 /// An error and its causes in one line.
 fn explain(error: &dyn std::error::Error) -> String {

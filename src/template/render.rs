@@ -1,8 +1,8 @@
 //! One compiled template, and what it renders.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Object;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use time::OffsetDateTime;
 
 use super::load::{Found, LoadError};
-use super::python::{filters, methods, repr, strftime, value};
+use super::python::{budget, filters, methods, repr, strftime, value};
 use super::rewrite;
 use crate::{Code, Error};
 
@@ -21,6 +21,11 @@ const TOOL_USE: &str = "tool_use";
 /// Steps of the engine for one render. A long conversation takes some ten thousand; a template
 /// without an end is stopped after about a second.
 const FUEL: u64 = 10_000_000;
+
+/// How much one render may build: so many bytes, and so many for each byte of the conversation.
+/// A template that adds up its messages one by one builds half a conversation for each.
+const BYTES: usize = 64 << 20;
+const BYTES_FOR_BYTE: usize = 256;
 
 /// How deep macros, loops and recursive loops may nest in each other.
 const RECURSION_LIMIT: usize = 200;
@@ -105,6 +110,9 @@ pub enum RenderError {
     /// The conversation is not one that the template can render.
     #[error("The model's chat template cannot render this conversation.")]
     Failed(#[source] minijinja::Error),
+    /// The template builds more text than it is given room for.
+    #[error("The model's chat template builds too much text for this conversation.")]
+    TooLarge(#[source] minijinja::Error),
     /// The template did not come to an end in the steps it is given.
     #[error("The model's chat template takes too long for this conversation.")]
     Exhausted(#[source] minijinja::Error),
@@ -212,7 +220,19 @@ impl Template {
                 DEFAULT
             };
         let template = self.0.environment.get_template(name).map_err(RenderError::Failed)?;
-        template.render(self.context(input)).map_err(RenderError::from_engine)
+        let limit = BYTES.saturating_add(size(input).saturating_mul(BYTES_FOR_BYTE));
+        let mut out = Prompt { bytes: Vec::new(), limit };
+        let (rendered, spent) = budget::with(limit, || {
+            template.render_captured_to(self.context(input), &mut out).map(drop)
+        });
+        let spent = spent || out.bytes.len() > limit;
+        let too_much = || minijinja::Error::new(ErrorKind::WriteFailure, "no room is left");
+        match rendered {
+            Err(error) if spent => Err(RenderError::TooLarge(error)),
+            Err(error) => Err(RenderError::from_engine(error)),
+            Ok(()) if spent => Err(RenderError::TooLarge(too_much())),
+            Ok(()) => String::from_utf8(out.bytes).map_err(|_| RenderError::Failed(too_much())),
+        }
     }
 
     fn context(&self, input: &Input) -> Value {
@@ -243,6 +263,42 @@ impl Template {
         members.extend(own.map(|(name, value)| (Value::from(name), value)));
         Value::from_object(value::Dict::new(members))
     }
+}
+
+/// The prompt, as far as it is written.
+struct Prompt {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Prompt {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() > self.limit {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The bytes of the input's strings.
+fn size(input: &Input) -> usize {
+    fn of(value: &Json) -> usize {
+        match value {
+            Json::String(text) => text.len(),
+            Json::Array(items) => items.iter().map(of).sum(),
+            Json::Object(members) => {
+                members.iter().map(|(name, value)| name.len() + of(value)).sum()
+            }
+            _ => 0,
+        }
+    }
+    let lists = [&input.tools, &input.documents].into_iter().flatten().flatten();
+    input.messages.iter().chain(lists).chain(input.kwargs.values()).map(of).sum()
 }
 
 /// A message as `apply_chat_template` hands it on: without members that are null, and with its
@@ -301,11 +357,16 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     environment.set_debug(false);
     environment.set_unknown_method_callback(methods::call);
     environment.set_formatter(|out, _, value| {
-        repr::write_str(out, value).map_err(|_| {
-            minijinja::Error::new(
-                ErrorKind::InvalidOperation,
-                "a value nests too deep to be printed",
-            )
+        // A block that is captured is written here, too.
+        let written = if let Some(text) = value.as_str() {
+            budget::charge(text.len())?;
+            out.write_str(text)
+        } else {
+            let mut text = budget::Text::default();
+            repr::write_str(&mut text, value).and_then(|()| out.write_str(&text.0))
+        };
+        written.map_err(|_| {
+            minijinja::Error::new(ErrorKind::InvalidOperation, "a value cannot be printed")
         })
     });
     filters::install(&mut environment);

@@ -1,7 +1,8 @@
 //! A template's source, read once before it is compiled: what `minijinja` takes otherwise than
 //! Jinja2 is respelled, and the literals are noted, for they hold the model's markers.
 
-use super::python::filters::{ADD, GENERATION, ITERATE};
+use super::operators;
+use super::python::filters::{GENERATION, ITERATE};
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -17,25 +18,39 @@ pub(crate) struct Source {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Text,
     Name,
     Other,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Token<'a> {
-    kind: Kind,
-    start: usize,
-    text: &'a str,
+pub(super) struct Token<'a> {
+    pub(super) kind: Kind,
+    pub(super) start: usize,
+    pub(super) text: &'a str,
+}
+
+/// A piece of the source that is replaced.
+#[derive(Debug)]
+pub(super) struct Edit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) text: String,
+}
+
+impl Edit {
+    pub(super) fn insert(at: usize, text: &str) -> Self {
+        Self { start: at, end: at, text: text.to_owned() }
+    }
 }
 
 impl Token<'_> {
-    fn end(&self) -> usize {
+    pub(super) fn end(&self) -> usize {
         self.start + self.text.len()
     }
 
-    fn is(&self, text: &str) -> bool {
+    pub(super) fn is(&self, text: &str) -> bool {
         self.kind != Kind::Text && self.text == text
     }
 }
@@ -43,26 +58,19 @@ impl Token<'_> {
 /// Reads a template. Lines end in a line feed, whatever ended them in the file.
 pub(crate) fn read(source: &str) -> Source {
     let source = &source.replace("\r\n", "\n").replace('\r', "\n");
-    let mut reader =
-        Reader { source, at: 0, out: Source::default(), safe_names: Vec::new(), added: Vec::new() };
+    let mut reader = Reader { source, at: 0, out: Source::default(), data: 0, loops: vec![] };
     reader.all();
-    let Reader { mut out, safe_names, added, .. } = reader;
-    for name in safe_names {
-        if added.contains(&name) {
-            out.warnings.push(format!(
-                "`{name}` is set to a value marked `|safe` and then added to: transformers escapes HTML there, this renderer does not."
-            ));
-        }
-    }
-    out
+    reader.out
 }
 
 struct Reader<'a> {
     source: &'a str,
     at: usize,
     out: Source,
-    safe_names: Vec<String>,
-    added: Vec<String>,
+    /// Bytes of template data so far.
+    data: usize,
+    /// For each open loop: where the size of its body goes, and the data before it.
+    loops: Vec<(usize, usize)>,
 }
 
 impl<'a> Reader<'a> {
@@ -73,11 +81,11 @@ impl<'a> Reader<'a> {
                 .match_indices('{')
                 .find(|(at, _)| matches!(rest.as_bytes().get(at + 1), Some(b'{' | b'%' | b'#')));
             let Some((start, _)) = tag else {
-                self.literal(rest);
+                self.data(rest);
                 self.copy_to(self.source.len());
                 return;
             };
-            self.literal(&rest[..start]);
+            self.data(&rest[..start]);
             self.copy_to(self.at + start);
             let kind = self.source.as_bytes()[self.at + 1];
             if kind == b'#' {
@@ -94,6 +102,11 @@ impl<'a> Reader<'a> {
     fn copy_to(&mut self, end: usize) {
         self.out.text.push_str(&self.source[self.at..end]);
         self.at = end;
+    }
+
+    fn data(&mut self, text: &str) {
+        self.data += text.len();
+        self.literal(text);
     }
 
     fn literal(&mut self, text: &str) {
@@ -115,34 +128,48 @@ impl<'a> Reader<'a> {
                 Kind::Other => {}
             }
         }
-        let start = usize::from(tokens.first().is_some_and(|token| token.is("-") || token.is("+")));
+        let inside = self.at + 2;
+        let start = usize::from(
+            tokens
+                .first()
+                .is_some_and(|token| token.start == inside && (token.is("-") || token.is("+"))),
+        );
         let body = &tokens[start.min(tokens.len())..];
         let first =
             body.first().map_or("", |token| if token.kind == Kind::Name { token.text } else { "" });
         if close == "%}" && first == "raw" {
             return self.raw(end);
         }
-        let mut edits: Vec<(usize, usize, String)> = Vec::new();
+        let mut edits = Vec::new();
+        let names_statement = close == "%}" && !first.is_empty();
+        operators::respell(&body[usize::from(names_statement)..], &mut edits);
         match first {
-            "generation" if close == "%}" => {
-                edits.push((body[0].start, body[0].end(), format!("call {GENERATION}()")));
+            "generation" if names_statement => {
+                let text = format!("call {GENERATION}()");
+                edits.push(Edit { start: body[0].start, end: body[0].end(), text });
             }
-            "endgeneration" if close == "%}" => {
-                edits.push((body[0].start, body[0].end(), "endcall".to_owned()));
+            "endgeneration" if names_statement => {
+                let text = "endcall".to_owned();
+                edits.push(Edit { start: body[0].start, end: body[0].end(), text });
             }
-            "for" if close == "%}" => for_loop(body, &mut edits),
+            // Behind the operators: what runs is all that they make.
+            "for" if names_statement => for_loop(body, &mut edits),
+            "endfor" if names_statement => {
+                if let Some((at, before)) = self.loops.pop() {
+                    self.out.text.insert_str(at, &format!("({})", self.data - before));
+                }
+            }
             _ => {}
         }
-        self.note_safe(body, first);
-        self.note_format(body);
-        if body.iter().any(|token| token.is("safe")) {
-            safe_additions(body, &mut edits);
-        }
-        edits.sort_by_key(|(start, _, _)| *start);
-        for (start, after, text) in edits {
-            self.copy_to(start);
-            self.out.text.push_str(&text);
-            self.at = after;
+        self.note_safe(body);
+        edits.sort_by_key(|edit| edit.start);
+        for edit in edits {
+            self.copy_to(edit.start);
+            self.out.text.push_str(&edit.text);
+            self.at = edit.end;
+            if edit.text.ends_with(ITERATE) {
+                self.loops.push((self.out.text.len(), self.data));
+            }
         }
         self.copy_to(end);
     }
@@ -166,36 +193,23 @@ impl<'a> Reader<'a> {
             let name = tokens.iter().find(|token| token.kind == Kind::Name);
             if name.is_some_and(|name| name.text == "endraw") && tokens.len() <= 2 {
                 let text = &self.source[self.at..open];
-                self.literal(text);
+                self.data(text);
                 return self.copy_to(end);
             }
             from = open + 2;
         }
     }
 
-    /// Python formats a string with `%`; the engine does not.
-    fn note_format(&mut self, body: &[Token<'a>]) {
-        if body.windows(2).any(|pair| pair[0].kind == Kind::Text && pair[1].is("%")) {
+    /// What is marked safe stays so in Jinja2 through filters and methods; here it does not.
+    fn note_safe(&mut self, body: &[Token<'a>]) {
+        let changed = body.windows(3).any(|three| {
+            three[0].is("|") && three[1].is("safe") && (three[2].is("|") || three[2].is("."))
+        });
+        if changed {
             self.out.warnings.push(
-                "a string is formatted with `%`, which will fail: use the filter `format`."
+                "a value marked `|safe` goes through a filter or a method: if something is added to it then, transformers escapes HTML there, this renderer does not."
                     .to_owned(),
             );
-        }
-    }
-
-    /// Remembers `{% set name = …|safe %}` and what is added to something.
-    fn note_safe(&mut self, body: &[Token<'a>], first: &str) {
-        let ends_safe =
-            body.len() > 2 && body[body.len() - 1].is("safe") && body[body.len() - 2].is("|");
-        if first == "set" && ends_safe && body.get(2).is_some_and(|token| token.is("=")) {
-            self.safe_names.push(body[1].text.to_owned());
-        }
-        for pair in body.windows(2) {
-            for (plus, name) in [(pair[0], pair[1]), (pair[1], pair[0])] {
-                if plus.is("+") && name.kind == Kind::Name {
-                    self.added.push(name.text.to_owned());
-                }
-            }
         }
     }
 }
@@ -287,7 +301,7 @@ fn unescape(constant: &str) -> String {
 }
 
 /// `for x in expr` runs over what Python would.
-fn for_loop(body: &[Token<'_>], edits: &mut Vec<(usize, usize, String)>) {
+fn for_loop(body: &[Token<'_>], edits: &mut Vec<Edit>) {
     let mut depth = 0_usize;
     let mut from = None;
     let mut to = body.len();
@@ -308,77 +322,14 @@ fn for_loop(body: &[Token<'_>], edits: &mut Vec<(usize, usize, String)>) {
     if let Some((first, last)) =
         from.filter(|from| *from < to).map(|from| (body[from], body[to - 1]))
     {
-        edits.push((first.start, first.start, "(".to_owned()));
-        edits.push((last.end(), last.end(), format!(")|{ITERATE}")));
-    }
-}
-
-/// Every chain of `+` in which an operand is marked `|safe`, at each level of brackets.
-fn safe_additions(body: &[Token<'_>], edits: &mut Vec<(usize, usize, String)>) {
-    const ENDS: [&str; 24] = [
-        ",", ":", "=", "==", "!=", "<", ">", "<=", ">=", "~", "-", "if", "elif", "else", "and",
-        "or", "not", "in", "is", "set", "for", "call", "filter", "with",
-    ];
-    // For each open bracket the operands so far: first and last token of each.
-    let mut levels: Vec<Vec<(usize, usize)>> = vec![Vec::new()];
-    let mut fresh = vec![true];
-    let finish = |chain: &[(usize, usize)], edits: &mut Vec<(usize, usize, String)>| {
-        let safe = |&(first, last): &(usize, usize)| {
-            last > first && body[last].is("safe") && body[last - 1].is("|")
-        };
-        if chain.len() < 2 || !chain.iter().any(safe) {
-            return;
-        }
-        for (at, &(first, last)) in chain.iter().enumerate() {
-            let (start, end) = (body[first].start, body[last].end());
-            if at == 0 {
-                edits.push((start, start, "(".to_owned()));
-            } else {
-                let plus = body[first - 1];
-                edits.push((plus.start, plus.end(), format!("|{ADD}(")));
-            }
-            edits.push((end, end, ")".to_owned()));
-        }
-    };
-    for (at, token) in body.iter().enumerate() {
-        let depth = levels.len() - 1;
-        match token.text {
-            "(" | "[" | "{" if token.kind == Kind::Other => {
-                extend(&mut levels[depth], &mut fresh[depth], at);
-                levels.push(Vec::new());
-                fresh.push(true);
-            }
-            ")" | "]" | "}" if token.kind == Kind::Other && depth > 0 => {
-                finish(&levels.pop().unwrap_or_default(), edits);
-                fresh.pop();
-                extend(&mut levels[depth - 1], &mut fresh[depth - 1], at);
-            }
-            "+" if token.kind == Kind::Other => fresh[depth] = true,
-            text if token.kind != Kind::Text && ENDS.contains(&text) => {
-                finish(&std::mem::take(&mut levels[depth]), edits);
-                fresh[depth] = true;
-            }
-            _ => extend(&mut levels[depth], &mut fresh[depth], at),
-        }
-    }
-    for chain in levels {
-        finish(&chain, edits);
-    }
-}
-
-/// Adds a token to the operand at hand, or begins one.
-fn extend(chain: &mut Vec<(usize, usize)>, fresh: &mut bool, at: usize) {
-    match chain.last_mut() {
-        Some(last) if !*fresh => last.1 = at,
-        _ => {
-            chain.push((at, at));
-            *fresh = false;
-        }
+        edits.push(Edit::insert(first.start, "("));
+        edits.push(Edit::insert(last.end(), &format!(")|{ITERATE}")));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::python::operators::{ADD, CONCAT, MODULO, REPEAT, SLICE};
     use super::*;
 
     #[test]
@@ -389,19 +340,45 @@ mod tests {
         assert_eq!(
             read.text,
             format!(
-                "{{%- for a, b in (x.items())|{ITERATE} if a in b %}}{{% call {GENERATION}() -%}}{{% raw +%}}\n{{{{ 'x' }}}}{{% endraw %}}{{%+ endcall %}}{{% endfor %}}"
+                "{{%- for a, b in (x.items())|{ITERATE}(10) if a in b %}}{{% call {GENERATION}() -%}}{{% raw +%}}\n{{{{ 'x' }}}}{{% endraw %}}{{%+ endcall %}}{{% endfor %}}"
             )
         );
     }
 
     #[test]
-    fn additions_to_safe_strings_are_respelled() {
-        let read = read("{{ f(1) + 'a'|safe + x['b' + c] ~ 'd' + e }}");
+    fn operators_of_strings_are_respelled() {
+        for (expression, respelled) in [
+            ("a + b+c", format!("(a )|{ADD}(( b),(c))")),
+            ("a ~ 'x' + b", format!("((a )|{CONCAT}(( 'x')) )|{ADD}(( b))")),
+            ("f(1) + x['b' + c]", format!("(f(1) )|{ADD}(( x[('b' )|{ADD}(( c))]))")),
+            ("-a*b % c", format!("((-a)|{REPEAT}(b) )|{MODULO}( c)")),
+            ("a if b + c else d", format!("a if (b )|{ADD}(( c)) else d")),
+            ("a + b if x.not in y", format!("(a )|{ADD}(( b)) if x.not in y")),
+        ] {
+            let source = format!("{{{{ {expression} }}}}");
+            assert_eq!(read(&source).text, format!("{{{{ {respelled} }}}}"));
+        }
         assert_eq!(
-            read.text,
-            format!("{{{{ (f(1)) |{ADD}( 'a'|safe) |{ADD}( x['b' + c]) ~ 'd' + e }}}}")
+            read("{% for c in a+b %}").text,
+            format!("{{% for c in ((a)|{ADD}((b)))|{ITERATE} %}}")
         );
-        assert!(read.warnings.is_empty());
+        assert_eq!(
+            read("{% for m in messages[1:] %}{{ m.x[a + b:c].y + d }}").text,
+            format!(
+                "{{% for m in (((messages[1:])|{SLICE}))|{ITERATE} %}}{{{{ (((m.x[(a )|{ADD}(( b)):c])|{SLICE}).y )|{ADD}(( d)) }}}}"
+            )
+        );
+        for native in [
+            "{{ a[0] }}{{ f({'b': c}) }}",
+            "{{ loop.index0 % 2 + 1 - a }}",
+            "{% set ns.n = ns.n + 1 %}",
+            "{{ a / b * c }}",
+            "{% set l = l + [a] %}",
+            "{{ a + b is not none }}",
+            "{{ f(*a, **b) }}",
+        ] {
+            assert_eq!(read(native).text, native);
+        }
     }
 
     #[test]
@@ -414,9 +391,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_respelled_is_warned_of() {
-        assert_eq!(read("{% set a = '<'|safe %}{{ a + b }}").warnings.len(), 1);
-        assert_eq!(read("{% set a = '<'|safe %}{{ a ~ b }}").warnings.len(), 0);
-        assert_eq!(read("{{ '%s' % a }}").warnings.len(), 1);
+        assert_eq!(read("{% set a = b|safe|trim %}").warnings.len(), 1);
+        assert_eq!(read("{% set a = '<'|safe %}{{ a + b }}").warnings.len(), 0);
     }
 
     #[test]

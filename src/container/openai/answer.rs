@@ -59,11 +59,8 @@ impl Answer {
         let markup = match &ask.input {
             Input::Conversation(conversation) if options.markup => {
                 let start = if options.opens_thinking { Start::Reasoning } else { Start::Text };
-                // Without tools nothing is a call, not even the beginning of one.
-                let has_tools = conversation.tools.as_ref().is_some_and(|t| !t.tools.is_empty());
-                let format = if has_tools { Format::Detect } else { Format::Think };
                 let random = random.fork();
-                Some(Generated::new(format, conversation, start, vec![], random).into())
+                Some(Generated::new(Format::Detect, conversation, start, vec![], random).into())
             }
             Input::Conversation(_) | Input::Prompt(_) => None,
         };

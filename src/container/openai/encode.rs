@@ -3,6 +3,8 @@
 //! Prefix-aware routing hashes the first bytes of a body, so the conversation leads and the
 //! parameters follow; the order of members never varies.
 
+use std::borrow::Cow;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
@@ -28,12 +30,15 @@ const OURS: [&str; 11] = [
     "requestType",   // LMI: a session
 ];
 
+/// Additional fields that a container's template reads.
+const RENDERED: [&str; 3] = ["chat_template_kwargs", "documents", "reasoning_effort"];
+
 /// The body for `ask`.
 pub(super) fn body(ask: &Ask, mode: Mode, options: &Options) -> Result<Vec<u8>> {
     let input = match &ask.input {
         Input::Conversation(conversation) => Sent::Chat {
             messages: messages::turns(conversation, options)?,
-            tools: tools::functions(conversation.tools.as_ref())?,
+            tools: tools::functions(conversation.tools.as_ref(), &options.guard)?,
             choice: conversation
                 .tools
                 .as_ref()
@@ -45,6 +50,7 @@ pub(super) fn body(ask: &Ask, mode: Mode, options: &Options) -> Result<Vec<u8>> 
     refuse_fields(&ask.parameters, &input)?;
     let body = Body {
         response_format: response_format(&ask.parameters.output)?,
+        rendered: Rendered::new(&ask.parameters, &input, options)?,
         input,
         parameters: &ask.parameters,
         options,
@@ -148,8 +154,37 @@ enum Sent<'a> {
     Prompt(&'a str),
 }
 
+/// Parameters that the container hands to its template, so that their strings stand in the
+/// prompt, in the words that are sent.
+struct Rendered<'a> {
+    effort: Option<Cow<'a, str>>,
+    fields: Vec<(&'static str, Cow<'a, Value>)>,
+}
+
+impl<'a> Rendered<'a> {
+    fn new(parameters: &'a Parameters, input: &Sent<'_>, options: &Options) -> Result<Self> {
+        let effort = parameters.output.effort.as_deref().map(Cow::from);
+        // A prompt is its author's own template.
+        if options.guard.is_idle() || matches!(input, Sent::Prompt(_)) {
+            return Ok(Self { effort, fields: vec![] });
+        }
+        let effort = effort.map(|effort| options.guard.text(effort, "outputConfig.effort"));
+        let fields = RENDERED.into_iter().filter_map(|name| {
+            let value = parameters.additional_request_fields.get(name)?;
+            let place = format_args!("additionalModelRequestFields.{name}");
+            Some(options.guard.json(value, place).map(|value| (name, value)))
+        });
+        Ok(Self { effort: effort.transpose()?, fields: fields.collect::<Result<_>>()? })
+    }
+
+    fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.iter().find(|(known, _)| *known == name).map(|(_, value)| &**value)
+    }
+}
+
 struct Body<'a> {
     input: Sent<'a>,
+    rendered: Rendered<'a>,
     response_format: Option<ResponseFormat<'a>>,
     parameters: &'a Parameters,
     options: &'a Options,
@@ -177,9 +212,9 @@ impl Serialize for Body<'_> {
         entry(&mut map, "top_p", inference.top_p)?;
         let stop = inference.stop_sequences.as_ref().filter(|stop| !stop.is_empty());
         entry(&mut map, "stop", stop)?;
-        entry(&mut map, "reasoning_effort", self.parameters.output.effort.as_ref())?;
+        entry(&mut map, "reasoning_effort", self.rendered.effort.as_ref())?;
         for (name, value) in &self.parameters.additional_request_fields {
-            map.serialize_entry(name, value)?;
+            map.serialize_entry(name, self.rendered.field(name).unwrap_or(value))?;
         }
         if self.mode == Mode::Stream {
             map.serialize_entry("stream", &true)?;

@@ -12,11 +12,10 @@ use serde::ser::Serializer;
 
 use super::{Options, ReasoningHistory};
 use crate::converse::{
-    ContentBlock, Conversation, GuardContent, GuardImageSource, ImageBlock, MediaSource, Message,
-    ReasoningContent, Role, SystemContentBlock, ToolResultBlock, ToolResultContentBlock,
-    ToolResultStatus, ToolUseBlock,
+    ContentBlock, Conversation, Message, ReasoningContent, Role, ToolResultBlock, ToolUseBlock,
 };
-use crate::template::documents::{S3_LOCATION, cited, document, search_result, unsupported};
+use crate::template::documents::unsupported;
+use crate::template::said::{Image, Piece, Place, Said, placed, split_thought};
 use crate::{Error, Result};
 
 /// One message.
@@ -40,7 +39,7 @@ pub(super) enum Turn<'a> {
         tool_calls: Vec<Call<'a>>,
     },
     Tool {
-        tool_call_id: &'a str,
+        tool_call_id: Cow<'a, str>,
         content: Cow<'a, str>,
     },
 }
@@ -84,7 +83,7 @@ impl Serialize for DataUrl<'_> {
 
 #[derive(Serialize)]
 pub(super) struct Call<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     r#type: &'static str,
     function: Called<'a>,
 }
@@ -100,247 +99,160 @@ pub(super) fn turns<'a>(
     conversation: &'a Conversation,
     options: &'a Options,
 ) -> Result<Vec<Turn<'a>>> {
-    let mut turns = Vec::with_capacity(conversation.messages.len() + 1);
-    let mut images = 0;
-    let mut system = Pieces::new(options, &mut images);
-    for block in &conversation.system {
-        match block {
-            SystemContentBlock::Text(text) => system.text(text),
-            SystemContentBlock::GuardContent(content) => system.guarded(content)?,
-            SystemContentBlock::CachePoint(_) => {}
-        }
-    }
+    let turns = Vec::with_capacity(conversation.messages.len() + 1);
+    let mut writer = Writer { options, turns, images: 0 };
+    let system = Said::system(&conversation.system);
     if !system.is_empty() {
-        turns.push(Turn::System { content: system.content() });
+        let content = writer.content(system, "system")?;
+        writer.turns.push(Turn::System { content });
     }
     for (at, message) in conversation.messages.iter().enumerate() {
         if message.content.iter().all(|block| matches!(block, ContentBlock::CachePoint(_))) {
             continue;
         }
-        let pieces = Pieces::new(options, &mut images);
         match message.role {
-            Role::User => user(message, at, pieces, &mut turns)?,
-            Role::Assistant => turns.push(assistant(message, at, pieces)?),
+            Role::User => writer.user(message, at)?,
+            Role::Assistant => writer.assistant(message, at)?,
             Role::System => {
-                let content = plain(message, at, pieces)?.content();
-                turns.push(Turn::System { content });
-            }
-        }
-    }
-    Ok(turns)
-}
-
-/// Results of tools become messages of their own, before what else the user says: templates want
-/// them right behind the calls. An image in a result cannot be told there; it follows in the
-/// user's message, under a line that says where it belongs.
-fn user<'a>(
-    message: &'a Message,
-    at: usize,
-    mut pieces: Pieces<'a, '_>,
-    turns: &mut Vec<Turn<'a>>,
-) -> Result<()> {
-    let before = turns.len();
-    for (nth, block) in message.content.iter().enumerate() {
-        if let ContentBlock::ToolResult(result) = block {
-            let path = Path { message: at, block: nth };
-            turns.push(tool_result(result, path, &mut pieces)?);
-        }
-    }
-    for (nth, block) in message.content.iter().enumerate() {
-        if !matches!(block, ContentBlock::ToolResult(_)) {
-            pieces.block(block, Path { message: at, block: nth })?;
-        }
-    }
-    if !pieces.is_empty() || turns.len() == before {
-        turns.push(Turn::User { content: pieces.content() });
-    }
-    Ok(())
-}
-
-fn plain<'a, 'n>(
-    message: &'a Message,
-    at: usize,
-    mut pieces: Pieces<'a, 'n>,
-) -> Result<Pieces<'a, 'n>> {
-    for (nth, block) in message.content.iter().enumerate() {
-        pieces.block(block, Path { message: at, block: nth })?;
-    }
-    Ok(pieces)
-}
-
-fn assistant<'a>(message: &'a Message, at: usize, mut pieces: Pieces<'a, '_>) -> Result<Turn<'a>> {
-    let mut thoughts: Option<Cow<'a, str>> = None;
-    let mut tool_calls = vec![];
-    for (nth, block) in message.content.iter().enumerate() {
-        match block {
-            ContentBlock::ToolUse(call) => tool_calls.push(Call::from(call)),
-            ContentBlock::ReasoningContent(ReasoningContent::ReasoningText(thought)) => {
-                match &mut thoughts {
-                    Some(thoughts) => {
-                        let thoughts = thoughts.to_mut();
-                        thoughts.push('\n');
-                        thoughts.push_str(&thought.text);
-                    }
-                    None => thoughts = Some(thought.text.as_str().into()),
+                let mut said = Said::default();
+                for (block, place) in placed(message, at) {
+                    said.block(block, place)?;
                 }
+                let content = writer.content(said, Whole(at))?;
+                writer.turns.push(Turn::System { content });
             }
-            block => pieces.block(block, Path { message: at, block: nth })?,
         }
     }
-    let (reasoning_content, reasoning) = match pieces.options.reasoning_history {
-        ReasoningHistory::ReasoningContent => (thoughts, None),
-        ReasoningHistory::Reasoning => (None, thoughts),
-        ReasoningHistory::Dropped => (None, None),
-    };
-    let content = (!pieces.is_empty() || tool_calls.is_empty()).then(|| pieces.content());
-    Ok(Turn::Assistant { content, reasoning_content, reasoning, tool_calls })
+    Ok(writer.turns)
 }
 
-impl<'a> From<&'a ToolUseBlock> for Call<'a> {
-    fn from(call: &'a ToolUseBlock) -> Self {
-        // A value's text is its compact JSON, members in the caller's order.
-        let function = Called { name: &call.name, arguments: call.input.to_string() };
-        Self { id: &call.tool_use_id, r#type: "function", function }
-    }
-}
-
-/// A failed call's result begins with `Error`, since OpenAI has no member for it.
-fn tool_result<'a>(
-    result: &'a ToolResultBlock,
-    path: Path,
-    images: &mut Pieces<'a, '_>,
-) -> Result<Turn<'a>> {
-    let mut texts: Vec<Cow<'a, str>> = Vec::with_capacity(result.content.len());
-    for block in &result.content {
-        match block {
-            ToolResultContentBlock::Text(text) => texts.push(text.as_str().into()),
-            ToolResultContentBlock::Json(json) => texts.push(json.to_string().into()),
-            ToolResultContentBlock::Document(block) => {
-                texts.push(document(block, &path.to_string())?.into());
-            }
-            ToolResultContentBlock::SearchResult(block) => texts.push(search_result(block).into()),
-            ToolResultContentBlock::Image(image) => {
-                images.text(format!("Image in the result of {}:", result.tool_use_id));
-                images.image(image)?;
-            }
-            ToolResultContentBlock::Video(_) => return Err(unsupported("video")),
-        }
-    }
-    let mut content = joined(texts);
-    if result.status == Some(ToolResultStatus::Error) {
-        let told = if content.is_empty() { "Error".into() } else { format!("Error: {content}") };
-        content = told.into();
-    }
-    Ok(Turn::Tool { tool_call_id: &result.tool_use_id, content })
-}
-
-fn joined(mut texts: Vec<Cow<'_, str>>) -> Cow<'_, str> {
-    if texts.len() > 1 { texts.join("\n").into() } else { texts.pop().unwrap_or_default() }
-}
-
-/// Where a block stands, for refusals.
+/// The place of a message's words as a whole: several blocks may have become one text.
 #[derive(Clone, Copy)]
-struct Path {
-    message: usize,
-    block: usize,
-}
+struct Whole(usize);
 
-impl fmt::Display for Path {
+impl fmt::Display for Whole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "messages.{}.content.{}", self.message, self.block)
+        write!(f, "messages.{}.content", self.0)
     }
 }
 
-/// What one message says, piece by piece.
-struct Pieces<'a, 'n> {
-    parts: Vec<Part<'a>>,
+struct Writer<'a> {
     options: &'a Options,
+    turns: Vec<Turn<'a>>,
     /// How many images the whole request has shown.
-    images: &'n mut usize,
+    images: usize,
 }
 
-impl<'a, 'n> Pieces<'a, 'n> {
-    fn new(options: &'a Options, images: &'n mut usize) -> Self {
-        Self { parts: vec![], options, images }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
-    /// Empty text says nothing, and some templates fail on it.
-    fn text(&mut self, text: impl Into<Cow<'a, str>>) {
-        let text = text.into();
-        if !text.is_empty() {
-            self.parts.push(Part::Text { text });
+impl<'a> Writer<'a> {
+    /// Results of tools become messages of their own, before what else the user says: templates
+    /// want them right behind the calls.
+    fn user(&mut self, message: &'a Message, at: usize) -> Result<()> {
+        let before = self.turns.len();
+        let mut said = Said::default();
+        for (block, place) in placed(message, at) {
+            if let ContentBlock::ToolResult(result) = block {
+                let turn = self.result(result, place, &mut said)?;
+                self.turns.push(turn);
+            }
         }
-    }
-
-    fn block(&mut self, block: &'a ContentBlock, path: Path) -> Result<()> {
-        match block {
-            ContentBlock::Text(text) => self.text(text),
-            ContentBlock::Image(block) => self.image(block)?,
-            ContentBlock::Document(block) => self.text(document(block, &path.to_string())?),
-            ContentBlock::GuardContent(content) => self.guarded(content)?,
-            ContentBlock::CitationsContent(block) => self.text(cited(block)),
-            ContentBlock::SearchResult(block) => self.text(search_result(block)),
-            ContentBlock::CachePoint(_) => {}
-            // In a turn where they have no business, or nowhere to go.
-            ContentBlock::Video(_)
-            | ContentBlock::Audio(_)
-            | ContentBlock::ToolUse(_)
-            | ContentBlock::ToolResult(_)
-            | ContentBlock::ReasoningContent(_)
-            | ContentBlock::ToolAddition(_)
-            | ContentBlock::ToolRemoval(_) => return Err(unsupported(block.name())),
+        for (block, place) in placed(message, at) {
+            if !matches!(block, ContentBlock::ToolResult(_)) {
+                said.block(block, place)?;
+            }
+        }
+        if !said.is_empty() || self.turns.len() == before {
+            let content = self.content(said, Whole(at))?;
+            self.turns.push(Turn::User { content });
         }
         Ok(())
     }
 
-    fn guarded(&mut self, content: &'a GuardContent) -> Result<()> {
-        match content {
-            GuardContent::Text(block) => {
-                self.text(&block.text);
-                Ok(())
-            }
-            GuardContent::Image(image) => {
-                let GuardImageSource::Bytes(blob) = &image.source;
-                self.shown(image.format.media_type(), blob.as_base64())
-            }
-        }
+    fn result(
+        &self,
+        result: &'a ToolResultBlock,
+        place: Place,
+        after: &mut Said<'a>,
+    ) -> Result<Turn<'a>> {
+        let guard = &self.options.guard;
+        let tool_call_id = guard.text(result.tool_use_id.as_str().into(), place)?;
+        let content = guard.text(Said::result(result, place, after)?, place)?;
+        Ok(Turn::Tool { tool_call_id, content })
     }
 
-    fn image(&mut self, image: &'a ImageBlock) -> Result<()> {
-        match &image.source {
-            MediaSource::Bytes(blob) => self.shown(image.format.media_type(), blob.as_base64()),
-            MediaSource::S3Location(_) => Err(Error::validation(S3_LOCATION)),
+    fn assistant(&mut self, message: &'a Message, at: usize) -> Result<()> {
+        let guard = &self.options.guard;
+        let (mut said, mut thoughts) = (Said::default(), Said::default());
+        let mut tool_calls = vec![];
+        for (block, place) in placed(message, at) {
+            match block {
+                ContentBlock::ToolUse(call) => tool_calls.push(self.call(call, place)?),
+                ContentBlock::ReasoningContent(ReasoningContent::ReasoningText(thought)) => {
+                    thoughts.text(&thought.text);
+                }
+                // Reasoning told in the text, as a client does that knows no reasoning blocks:
+                // its tags would be broken.
+                ContentBlock::Text(text) if !guard.is_idle() => match split_thought(text) {
+                    Some((thought, rest)) => {
+                        thoughts.text(thought);
+                        said.text(rest);
+                    }
+                    None => said.text(text),
+                },
+                block => said.block(block, place)?,
+            }
         }
+        let thoughts = (!thoughts.is_empty()).then(|| thoughts.joined());
+        let thoughts = thoughts.map(|thoughts| guard.text(thoughts, Whole(at))).transpose()?;
+        let (reasoning_content, reasoning) = match self.options.reasoning_history {
+            ReasoningHistory::ReasoningContent => (thoughts, None),
+            ReasoningHistory::Reasoning => (None, thoughts),
+            ReasoningHistory::Dropped => (None, None),
+        };
+        let speaks = !said.is_empty() || tool_calls.is_empty();
+        let content = speaks.then(|| self.content(said, Whole(at))).transpose()?;
+        self.turns.push(Turn::Assistant { content, reasoning_content, reasoning, tool_calls });
+        Ok(())
     }
 
-    fn shown(&mut self, media_type: &'static str, base64: &'a str) -> Result<()> {
+    fn call(&self, call: &'a ToolUseBlock, place: Place) -> Result<Call<'a>> {
+        let guard = &self.options.guard;
+        // A value's text is its compact JSON, members in the caller's order.
+        let arguments = guard.json(&call.input, place)?.to_string();
+        let id = guard.text(call.tool_use_id.as_str().into(), place)?;
+        let function = Called { name: &call.name, arguments };
+        Ok(Call { id, r#type: "function", function })
+    }
+
+    fn content(&mut self, mut said: Said<'a>, place: impl fmt::Display) -> Result<Content<'a>> {
+        let guard = &self.options.guard;
+        if !said.has_images() {
+            return Ok(Content::Text(guard.text(said.joined(), place)?));
+        }
+        // The container's template may write the texts side by side.
+        let texts = said.pieces.iter_mut().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text),
+            Piece::Image(_) => None,
+        });
+        guard.texts(texts, place)?;
+        let parts = said.pieces.into_iter().map(|piece| match piece {
+            Piece::Text(text) => Ok(Part::Text { text }),
+            Piece::Image(image) => self.shown(image),
+        });
+        Ok(Content::Parts(parts.collect::<Result<_>>()?))
+    }
+
+    fn shown(&mut self, image: Image<'a>) -> Result<Part<'a>> {
         if !self.options.images {
             return Err(unsupported("image"));
         }
-        *self.images += 1;
-        if let Some(limit) = self.options.max_images.filter(|limit| *self.images > *limit) {
+        self.images += 1;
+        if let Some(limit) = self.options.max_images.filter(|limit| self.images > *limit) {
             return Err(Error::validation(format!(
                 "The request has more images than this model takes, which is {limit}. Remove \
                  images and try again."
             )));
         }
-        let url = DataUrl { media_type, base64 };
-        self.parts.push(Part::ImageUrl { image_url: ImageUrl { url } });
-        Ok(())
-    }
-
-    fn content(self) -> Content<'a> {
-        if self.parts.iter().any(|part| matches!(part, Part::ImageUrl { .. })) {
-            return Content::Parts(self.parts);
-        }
-        let texts = self.parts.into_iter().filter_map(|part| match part {
-            Part::Text { text } => Some(text),
-            Part::ImageUrl { .. } => None,
-        });
-        Content::Text(joined(texts.collect()))
+        let url = DataUrl { media_type: image.media_type, base64: image.base64 };
+        Ok(Part::ImageUrl { image_url: ImageUrl { url } })
     }
 }

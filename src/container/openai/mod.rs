@@ -15,6 +15,7 @@ use super::decoder::{Stream, Unary};
 use super::faults::Fault;
 use super::{Container, Decoder, Mode};
 use crate::converse::Ask;
+use crate::template::Guard;
 use crate::wire::Payload;
 use crate::{Error, Result};
 
@@ -47,6 +48,9 @@ pub struct Options {
     /// Whether the model's template opens `<think>` itself, so that such text begins inside it.
     /// Default: no.
     pub opens_thinking: bool,
+    /// What happens to the model's control tokens in a conversation. Default: none are known, and
+    /// every string is sent as it came. Prompts always are.
+    pub guard: Guard,
 }
 
 impl Default for Options {
@@ -60,6 +64,7 @@ impl Default for Options {
             prompt_max_tokens: 512,
             markup: true,
             opens_thinking: false,
+            guard: Guard::default(),
         }
     }
 }

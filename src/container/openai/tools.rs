@@ -1,10 +1,13 @@
 //! Tools as functions.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::ser::Serializer;
 use serde_json::Value;
 
-use crate::converse::{Tool, ToolChoice, ToolConfiguration, ToolInputSchema};
+use crate::converse::{Tool, ToolChoice, ToolConfiguration, ToolInputSchema, ToolSpecification};
+use crate::template::Guard;
 use crate::{Error, Result};
 
 /// `{"type": "function", "function": {…}}`.
@@ -18,30 +21,22 @@ pub(super) struct Function<'a> {
 struct Definition<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    parameters: &'a Value,
+    description: Option<Cow<'a, str>>,
+    parameters: Cow<'a, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     strict: Option<bool>,
 }
 
-/// The tools of `config`, without its cache points.
-pub(super) fn functions(config: Option<&ToolConfiguration>) -> Result<Vec<Function<'_>>> {
-    config
-        .into_iter()
-        .flat_map(|config| &config.tools)
-        .filter_map(|tool| match tool {
-            Tool::ToolSpec(spec) => {
-                let ToolInputSchema::Json(parameters) = &spec.input_schema;
-                Some(Ok(Function {
-                    r#type: "function",
-                    function: Definition {
-                        name: &spec.name,
-                        description: spec.description.as_deref(),
-                        parameters,
-                        strict: spec.strict,
-                    },
-                }))
-            }
+/// The tools of `config`, without its cache points. Their names have no letters that a control
+/// token could be made of.
+pub(super) fn functions<'a>(
+    config: Option<&'a ToolConfiguration>,
+    guard: &Guard,
+) -> Result<Vec<Function<'a>>> {
+    let tools = config.into_iter().flat_map(|config| &config.tools).enumerate();
+    tools
+        .filter_map(|(at, tool)| match tool {
+            Tool::ToolSpec(spec) => Some(definition(spec, at, guard)),
             Tool::SystemTool(tool) => Some(Err(Error::validation(format!(
                 "This model doesn't support the system tool {} that you provided. Remove the \
                  system tool and try again.",
@@ -50,6 +45,19 @@ pub(super) fn functions(config: Option<&ToolConfiguration>) -> Result<Vec<Functi
             Tool::CachePoint(_) => None,
         })
         .collect()
+}
+
+fn definition<'a>(spec: &'a ToolSpecification, at: usize, guard: &Guard) -> Result<Function<'a>> {
+    let ToolInputSchema::Json(parameters) = &spec.input_schema;
+    let place = format_args!("toolConfig.tools.{at}");
+    let description = spec.description.as_deref().map(|text| guard.text(text.into(), place));
+    let function = Definition {
+        name: &spec.name,
+        description: description.transpose()?,
+        parameters: guard.json(parameters, place)?,
+        strict: spec.strict,
+    };
+    Ok(Function { r#type: "function", function })
 }
 
 /// `tool_choice`.

@@ -7,14 +7,15 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::repr::to_str;
 use super::text::{self, Ends};
-use super::{json, methods, printf, value};
+use super::{budget, cycler, json, methods, operators, printf, value};
 
 /// Names the rewriting of a template's source refers to; no template can spell them by chance.
 pub(crate) const ITERATE: &str = "__helan_iterate";
-/// `+` where a side may be [safe](safe_add).
-pub(crate) const ADD: &str = "__helan_add";
 /// The callee of a `{% generation %}` block.
 pub(crate) const GENERATION: &str = "__helan_generation";
+
+/// A part of a string, in bytes.
+const VIEW: usize = size_of::<&str>();
 
 /// Puts all of it into `env`.
 pub(crate) fn install(env: &mut Environment<'_>) {
@@ -42,10 +43,12 @@ pub(crate) fn install(env: &mut Environment<'_>) {
         methods::center(&to_str(value), width.unwrap_or(80))
     });
     env.add_filter("wordcount", |value: &Value| word_count(&to_str(value)));
-    env.add_filter(ITERATE, iterate);
-    env.add_filter(ADD, safe_add);
+    env.add_filter(ITERATE, run);
+    env.add_filter("replace", replace);
+    operators::install(env);
     env.add_function(GENERATION, generation);
     env.add_function("joiner", minijinja_contrib::globals::joiner);
+    env.add_function("cycler", cycler::cycler);
     env.add_test("sequence", |value: &Value| {
         matches!(
             value.kind(),
@@ -91,6 +94,7 @@ fn join(
     let mut out = String::new();
     for (at, item) in iterate(value)?.try_iter()?.enumerate() {
         if at > 0 {
+            budget::charge(separator.len())?;
             out.push_str(&separator);
         }
         let item = match &attribute {
@@ -108,6 +112,11 @@ fn path(value: &Value, attribute: &Value) -> Result<Value, Error> {
         Ok(at) => value.get_item_by_index(at),
         Err(_) => value.get_attr(name),
     })
+}
+
+/// `replace(value, old, new, count=None)`.
+fn replace(value: &Value, old: &Value, new: &Value, count: Option<usize>) -> Result<Value, Error> {
+    methods::replace(&to_str(value), &to_str(old), &to_str(new), count)
 }
 
 /// `len`: of an undefined value it is 0.
@@ -146,8 +155,10 @@ fn indent(
     };
     // Jinja2 appends a line end before it splits, so that a last line end is kept.
     let text = to_str(value) + "\n";
+    let lines = text::split_lines(&text, false);
+    budget::charge(lines.len().saturating_mul(indention.len() + VIEW))?;
     let mut out = String::with_capacity(text.len());
-    for (at, line) in text::split_lines(&text, false).into_iter().enumerate() {
+    for (at, line) in lines.into_iter().enumerate() {
         if at > 0 {
             out.push('\n');
         }
@@ -202,13 +213,22 @@ fn dictsort(
 
 fn list(value: &Value) -> Result<Value, Error> {
     let value = iterate(value)?;
+    budget::charge_list(value.len().unwrap_or(0))?;
     let items: Vec<Value> = value.try_iter()?.checked().collect::<Result<_, _>>()?;
     Ok(value::list(items))
+}
+
+/// What `for` runs over. Each turn writes the template data of the loop's body: so many bytes.
+fn run(value: &Value, body: Option<usize>) -> Result<Value, Error> {
+    let value = iterate(value)?;
+    budget::charge(value.len().unwrap_or(0).saturating_mul(body.unwrap_or(0)))?;
+    Ok(value)
 }
 
 /// What `for` runs over: a string is its characters, and knows its last; nothing is no list.
 fn iterate(value: &Value) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
+        budget::charge_list(text.len())?;
         return Ok(value::list(text.chars().map(Value::from).collect()));
     }
     if value.is_none() {
@@ -217,53 +237,8 @@ fn iterate(value: &Value) -> Result<Value, Error> {
     Ok(value.clone())
 }
 
-/// `+`, where a string marked safe escapes what is added to it, as `Markup` does.
-fn safe_add(left: &Value, right: &Value) -> Result<Value, Error> {
-    if let (true, Some(a), Some(b)) =
-        (left.is_safe() || right.is_safe(), left.as_str(), right.as_str())
-    {
-        let part = |value: &Value, text: &str| {
-            if value.is_safe() { text.to_owned() } else { escape_html(text) }
-        };
-        return Ok(Value::from_safe_string(part(left, a) + &part(right, b)));
-    }
-    minijinja_add(left, right)
-}
-
-/// The engine's own `+`, for operands that are not both strings.
-fn minijinja_add(left: &Value, right: &Value) -> Result<Value, Error> {
-    let failed = || {
-        Error::new(
-            ErrorKind::InvalidOperation,
-            format!(
-                "tried to use + operator on unsupported types {} and {}",
-                left.kind(),
-                right.kind()
-            ),
-        )
-    };
-    match (left.as_str(), right.as_str()) {
-        (Some(a), Some(b)) => return Ok(Value::from([a, b].concat())),
-        (None, None) => {}
-        _ => return Err(failed()),
-    }
-    match (left.kind(), right.kind()) {
-        (ValueKind::Number, ValueKind::Number) if left.is_integer() && right.is_integer() => {
-            let sum = left.as_i64().zip(right.as_i64()).and_then(|(a, b)| a.checked_add(b));
-            sum.map(Value::from).ok_or_else(failed)
-        }
-        (ValueKind::Number, ValueKind::Number) => {
-            Ok(Value::from(f64::try_from(left.clone())? + f64::try_from(right.clone())?))
-        }
-        (ValueKind::Seq | ValueKind::Iterable, ValueKind::Seq | ValueKind::Iterable) => {
-            Ok(value::list(left.try_iter()?.chain(right.try_iter()?).collect()))
-        }
-        _ => Err(failed()),
-    }
-}
-
 /// Jinja2's `escape`.
-fn escape_html(text: &str) -> String {
+pub(crate) fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

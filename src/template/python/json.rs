@@ -7,6 +7,7 @@ use std::fmt::Write;
 use minijinja::value::{DynObject, Kwargs, Rest, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
+use super::budget;
 use super::repr::float_repr;
 
 const MAX_DEPTH: usize = 200;
@@ -62,12 +63,15 @@ impl Dump {
                 "maximum recursion depth exceeded",
             ));
         }
+        // Separators, quotes and indents, more or less.
+        budget::charge(8 + depth)?;
         match value.kind() {
             ValueKind::Seq => self.items(value, depth),
             ValueKind::Iterable if value.len().is_some() => self.items(value, depth),
             ValueKind::Map if !is_namespace(value) => self.members(value, depth),
             _ => match scalar(value) {
                 Some(Scalar::Text(text)) => {
+                    budget::charge(text.len())?;
                     self.string(&text);
                     Ok(())
                 }

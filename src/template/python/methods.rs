@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::text::{self, Ends};
-use super::value;
+use super::{budget, value};
 
 /// The engine asks this for every method call on a value.
 pub(crate) fn call(
@@ -79,11 +79,18 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Err
             Value::from(text[..at].chars().count())
         }
         "ljust" | "rjust" | "center" | "zfill" => justify(text, method, args)?,
+        "replace" => {
+            let (old, new, count, kwargs): (&str, &str, Option<i64>, Kwargs) = from_args(args)?;
+            let count =
+                count.or(kwargs.get("count")?).and_then(|count| usize::try_from(count).ok());
+            replace(text, old, new, count)?
+        }
         "join" => {
             let (items,): (&Value,) = from_args(args)?;
             let mut out = String::new();
             for (at, item) in items.try_iter()?.enumerate() {
                 if at > 0 {
+                    budget::charge(text.len())?;
                     out.push_str(text);
                 }
                 let Some(item) = item.as_str() else {
@@ -91,6 +98,7 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Err
                         format!("sequence item {at}: expected str instance, {} found", item.kind());
                     return Err(Error::new(ErrorKind::InvalidOperation, detail));
                 };
+                budget::charge(item.len())?;
                 out.push_str(item);
             }
             Value::from(out)
@@ -114,7 +122,21 @@ fn sequence(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>
     })
 }
 
+/// `str.replace`; a negative count, which is none here, replaces all.
+pub(crate) fn replace(
+    text: &str,
+    old: &str,
+    new: &str,
+    count: Option<usize>,
+) -> Result<Value, Error> {
+    let count = count.unwrap_or(usize::MAX).min(text.matches(old).count());
+    budget::charge(text.len().saturating_add(count.saturating_mul(new.len())))?;
+    Ok(Value::from(text.replacen(old, new, count)))
+}
+
 fn strings(parts: Vec<&str>) -> Value {
+    // What comes next fails, if there is no room for them.
+    let parts = if budget::charge_list(parts.len()).is_ok() { parts } else { vec![] };
     value::list(parts.into_iter().map(Value::from).collect())
 }
 

@@ -4,17 +4,41 @@
 
 use std::fmt::Write;
 
-use minijinja::value::{Kwargs, Rest};
+use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
+use super::budget;
 use super::repr::{to_str, write_repr};
 
 /// `"%s of %d"|format("one", 2)`, or with names: `"%(a)s"|format(a=1)`.
 pub(crate) fn filter(pattern: &Value, args: Rest<Value>, kwargs: Kwargs) -> Result<String, Error> {
-    let pattern = to_str(pattern);
-    let mut args = args.0.into_iter();
+    format(&to_str(pattern), args.0, false, &|name| kwargs.get::<Value>(name))
+}
+
+/// `pattern % right`: a tuple has several values, a dictionary has names.
+pub(crate) fn operator(pattern: &str, right: &Value) -> Result<String, Error> {
+    let args = if right.is_tuple() { right.try_iter()?.collect() } else { vec![right.clone()] };
+    // Python lets anything that has items be left over, but a tuple.
+    let may_rest = !right.is_tuple()
+        && matches!(
+            right.kind(),
+            ValueKind::Map | ValueKind::Seq | ValueKind::Iterable | ValueKind::Undefined
+        );
+    format(pattern, args, may_rest, &|name| match right.kind() {
+        ValueKind::Map => right.get_attr(name),
+        _ => Err(fault("format requires a mapping")),
+    })
+}
+
+fn format(
+    pattern: &str,
+    args: Vec<Value>,
+    may_rest: bool,
+    named: &dyn Fn(&str) -> Result<Value, Error>,
+) -> Result<String, Error> {
+    let mut args = args.into_iter();
     let mut out = String::with_capacity(pattern.len());
-    let mut rest = pattern.as_str();
+    let mut rest = pattern;
     while let Some(at) = rest.find('%') {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
@@ -24,13 +48,15 @@ pub(crate) fn filter(pattern: &Value, args: Rest<Value>, kwargs: Kwargs) -> Resu
             continue;
         }
         let value = match &spec.name {
-            Some(name) => kwargs.get::<Value>(name)?,
+            Some(name) => named(name)?,
             None => args.next().ok_or_else(|| fault("not enough arguments for format string"))?,
         };
-        out.push_str(&spec.apply(&value)?);
+        let text = spec.apply(&value)?;
+        budget::charge(text.len())?;
+        out.push_str(&text);
     }
     out.push_str(rest);
-    if args.next().is_some() {
+    if args.next().is_some() && !may_rest {
         return Err(fault("not all arguments converted during string formatting"));
     }
     Ok(out)

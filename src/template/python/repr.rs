@@ -5,20 +5,17 @@ use std::fmt::{self, Write};
 use minijinja::Value;
 use minijinja::value::{DynObject, ValueKind};
 
-use super::literal;
+use super::{budget, literal};
 
 /// How deep a value may nest and still be printed; JSON that was parsed nests 128 deep at most.
 const MAX_DEPTH: usize = 200;
 
 /// `str(value)`: strings as they are, an undefined value as nothing.
 pub(crate) fn to_str(value: &Value) -> String {
-    if let Some(text) = value.as_str() {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    // Writing into a string does not fail; what nests too deep is cut.
+    let mut out = budget::Text::default();
+    // What nests too deep is cut; where there is no room, the render fails in the end.
     let _ = write_str(&mut out, value);
-    out
+    out.0
 }
 
 /// `str(value)`, written out.

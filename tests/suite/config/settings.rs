@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use helan::config::{
     ANY_MODEL, AuthMode, BlockOrder, Limits, LogFormat, LogLevel, SageMaker, Service, Target,
-    Unary, VARIABLES, load, parse, schema,
+    TemplateSource, Unary, VARIABLES, load, parse, schema,
 };
 
 use super::{environment, file, owned};
@@ -72,6 +72,7 @@ fn the_example_file_is_complete_and_shows_the_defaults() {
         Target {
             region,
             inference_component: Some("qwen3-32b".to_owned()),
+            template: Some(TemplateSource::Builtin("qwen3".to_owned())),
             ..Target::new("shared")
         }
     );

@@ -69,6 +69,14 @@ fn what_is_no_markup_stays_text() {
     // No tool was offered.
     let call = r#"<tool_call>{"name":"f","arguments":{}}</tool_call>"#;
     assert_eq!(told(&plain(), call, "stop").0, serde_json::json!([{"text": call}]));
+    for cut in [r#"Hi <tool_call>{"na"#, "a <tool_cal", "[TOOL_CALLS]f", r#"{"name": "f"#] {
+        let (content, reason) = told(&plain(), cut, "length");
+        assert_eq!((content, reason.as_str()), (serde_json::json!([{"text": cut}]), "max_tokens"));
+    }
+    let harmony =
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>yes";
+    let expected = r#"[{"reasoningContent":{"reasoningText":{"text":"hm"}}},{"text":"yes"}]"#;
+    assert_eq!(told(&plain(), harmony, "stop").0.to_string(), expected);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod encode;
 mod engines;
 mod faults;
+mod guard;
 mod markup;
 mod properties;
 mod tools;

@@ -1,7 +1,7 @@
 //! What goes out when, and what becomes of calls that break.
 
 use helan::parse::{
-    Calls, Finish, Format, Options, Parser, Piece, Tool, Unoffered, starts_in_reasoning,
+    Calls, Finish, Format, Options, Outcome, Parser, Piece, Tool, Unoffered, starts_in_reasoning,
 };
 use serde_json::Value;
 
@@ -71,6 +71,42 @@ fn a_call_that_is_cut_does_not_leak_its_marker() {
     }
     let found = read(Format::Llama3Json, Options::default(), [&b"{\"a\": 1, \"b"[..]], Finish::Cut);
     assert_eq!(found.text, "{\"a\": 1, \"b", "an answer in JSON that was cut is text");
+}
+
+#[test]
+fn without_tools_a_cut_call_is_text() {
+    let options =
+        || Options { tools: Some(vec![]), unoffered: Unoffered::Text, ..Options::default() };
+    for (format, input) in [
+        (Format::Hermes, "Hi\n<tool_ca"),
+        (Format::Hermes, "Hi\n<tool_call>\n{\"name\": \"f"),
+        (Format::Qwen3, "<tool_call>"),
+        (Format::MistralV11, "Hi\n[TOOL_CALLS]na"),
+        (Format::KimiK2, "Hi\n<|tool_calls_section_begin|><|tool_call_be"),
+        (Format::DeepSeekV31, "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁s"),
+        (Format::Qwen3Coder, "Hi\n<tool_call>\n<function=f>\n<parameter=a>\nx"),
+        (Format::Glm45, "<tool_call>f\n<arg_key>a"),
+        (Format::Harmony, "to=functions.f"),
+        (Format::Detect, "Hi <|python_ta"),
+        (Format::Detect, "Hi <tool_call>{\"na"),
+    ] {
+        for size in [1, 3, 1000] {
+            for how in [Finish::Cut, Finish::End] {
+                let found = read(format, options(), input.as_bytes().chunks(size), how);
+                assert_eq!(found.text, input);
+                assert_eq!(found.outcome, Outcome::default(), "{input}");
+            }
+        }
+    }
+    // What else was cut does not show.
+    for (format, input, text) in [
+        (Format::Hermes, "Hi<|im_e", "Hi"),
+        (Format::Harmony, "<|channel|>final<|message|>Hi<|retu", "Hi"),
+        (Format::Detect, "<thin", ""),
+    ] {
+        let found = read(format, options(), [input.as_bytes()], Finish::Cut);
+        assert_eq!((found.text.as_str(), found.outcome.cut_call), (text, false), "{input}");
+    }
 }
 
 #[test]

@@ -64,6 +64,63 @@ fn endless_templates_end() {
 }
 
 #[test]
+fn templates_that_build_too_much_end() {
+    let double = |how: &str| {
+        format!(
+            "{{% set ns = namespace(x='ab') %}}{{% for i in range(99) %}}{{% set ns.x = {how} %}}{{% endfor %}}"
+        )
+    };
+    let kilobyte = "x".repeat(1024);
+    for text in [
+        double("ns.x + ns.x"),
+        double("ns.x ~ ns.x"),
+        double("ns.x ~ 1 ~ ns.x"),
+        double("ns.x * 2"),
+        double("'%s%s' % (ns.x, ns.x)"),
+        double("'%s%s'|format(ns.x, ns.x)"),
+        double("[ns.x, ns.x]|join"),
+        double("'-'.join([ns.x, ns.x])"),
+        double("[ns.x, ns.x]|string"),
+        double("[ns.x, ns.x]|tojson"),
+        double("ns.x.replace('b', ns.x)"),
+        double("ns.x|replace('b', ns.x)"),
+        double("(ns.x|list) + (ns.x|list)"),
+        "{% macro f(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('ab') }}".to_owned(),
+        "{% set a = 'ab' %}".to_owned() + &"{% set a %}{{ a }}{{ a }}{% endset %}".repeat(40),
+        format!(
+            "{{% set a %}}{{% for i in range(9999) %}}{{% for j in range(99) %}}{kilobyte}{{% endfor %}}{{% endfor %}}{{% endset %}}"
+        ),
+        format!(
+            "{{% macro f() %}}{kilobyte}{{% endmacro %}}{{% for i in range(99999) %}}{{{{ f() }}}}{{% endfor %}}"
+        ),
+        "{{ 'x' * 99999999 }}".to_owned(),
+        "{{ [0] * 99999999 }}".to_owned(),
+        "{% set x = 'x' * 9999999 %}{% set ns = namespace(l=[]) %}{% for i in range(99) %}{% set ns.l = ns.l + [x[1:]] %}{% endfor %}".to_owned(),
+        "{% for c in 'x' * 60000000 %}{% endfor %}".to_owned(),
+    ] {
+        let error = template(&text).render(&input(&user())).unwrap_err();
+        let shown = text.chars().take(120).collect::<String>();
+        assert!(matches!(error, RenderError::TooLarge(_)), "{shown}: {error:?}");
+        let error = Error::from(error);
+        assert_eq!(error.code(), Code::Validation);
+        assert!(error.message().contains("too much text"), "{}", error.message());
+    }
+    // One that failed leaves nothing behind.
+    assert_eq!(template("{{ 'x' * 3 ~ 'y' }}").render(&input(&user())).unwrap(), "xxxy");
+}
+
+#[test]
+fn a_long_conversation_has_room() {
+    let text = "长城".repeat(1000);
+    let messages: Vec<_> = (0..400)
+        .map(|turn| json!({"role": if turn % 2 == 0 { "user" } else { "assistant" }, "content": text}))
+        .collect();
+    let sum = "{% set ns = namespace(x='') %}{% for m in messages %}{% set ns.x = ns.x + m.role + ': ' + m.content + '\\n' %}{% endfor %}{{ ns.x }}";
+    let prompt = template(sum).render(&input(&json!({"messages": messages}))).unwrap();
+    assert!(prompt.len() > 400 * text.len());
+}
+
+#[test]
 fn lines_are_answered_with_lines() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("t.jinja");
