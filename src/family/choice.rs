@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Family, deepseek, llama};
+use super::{Family, anthropic, deepseek, llama};
 
 /// Every family, by the names that the configuration knows.
-static ALL: [&dyn Family; 2] = [&deepseek::DeepSeek, &llama::Llama];
+static ALL: [&dyn Family; 3] =
+    [&anthropic::Anthropic::INVOKE, &deepseek::DeepSeek, &llama::Llama];
 
 /// The family of this name.
 pub fn named(name: &str) -> Option<&'static dyn Family> {
@@ -22,8 +23,11 @@ pub fn choose<'a>(
 }
 
 /// Providers and their models as Bedrock's ids begin, the longer beginning first.
-const PROVIDERS: [(&str, &dyn Family); 2] =
-    [("deepseek.", &deepseek::DeepSeek), ("meta.llama", &llama::Llama)];
+const PROVIDERS: [(&str, &dyn Family); 3] = [
+    ("anthropic.", &anthropic::Anthropic::INVOKE),
+    ("deepseek.", &deepseek::DeepSeek),
+    ("meta.llama", &llama::Llama),
+];
 
 fn of_model(id: &str) -> Option<&'static dyn Family> {
     // A foundation model or profile in an ARN: `arn:…:foundation-model/meta.llama3-8b-…`.
@@ -40,6 +44,9 @@ fn of_model(id: &str) -> Option<&'static dyn Family> {
 fn of_body(body: &[u8]) -> Option<&'static dyn Family> {
     let members: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let has = |name: &str| members.contains_key(name);
+    if has("anthropic_version") || has("max_tokens_to_sample") {
+        return Some(&anthropic::Anthropic::INVOKE);
+    }
     if has("prompt") && has("max_gen_len") {
         return Some(&llama::Llama);
     }
