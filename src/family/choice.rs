@@ -5,8 +5,7 @@ use serde_json::{Map, Value};
 use super::{Family, anthropic, deepseek, llama};
 
 /// Every family, by the names that the configuration knows.
-static ALL: [&dyn Family; 3] =
-    [&anthropic::Anthropic::INVOKE, &deepseek::DeepSeek, &llama::Llama];
+static ALL: [&dyn Family; 3] = [&anthropic::Anthropic::INVOKE, &deepseek::DeepSeek, &llama::Llama];
 
 /// The family of this name.
 pub fn named(name: &str) -> Option<&'static dyn Family> {

@@ -160,9 +160,9 @@ pub(super) fn stop_reason(reason: StopReason) -> &'static str {
         StopReason::StopSequence => "stop_sequence",
         StopReason::GuardrailIntervened | StopReason::ContentFiltered => "refusal",
         StopReason::ModelContextWindowExceeded => "model_context_window_exceeded",
-        StopReason::EndTurn
-        | StopReason::MalformedModelOutput
-        | StopReason::MalformedToolUse => "end_turn",
+        StopReason::EndTurn | StopReason::MalformedModelOutput | StopReason::MalformedToolUse => {
+            "end_turn"
+        }
     }
 }
 

@@ -99,7 +99,10 @@ pub(super) fn offered(
             ));
         }
     };
-    Ok(Some(ToolConfiguration { tool_choice, tools: tools.into_iter().flat_map(specify).collect() }))
+    Ok(Some(ToolConfiguration {
+        tool_choice,
+        tools: tools.into_iter().flat_map(specify).collect(),
+    }))
 }
 
 fn specify(tool: Offered) -> impl Iterator<Item = Tool> {

@@ -33,9 +33,7 @@ pub(super) fn turns(messages: Vec<Sent>, cached: Option<CacheControl>) -> Result
         let content = match content {
             // An answer may have been empty; there is nothing to go on from, either.
             Said::Text(text) if text.is_empty() && at == last && role == Role::Assistant => vec![],
-            Said::Blocks(blocks)
-                if blocks.is_empty() && at == last && role == Role::Assistant =>
-            {
+            Said::Blocks(blocks) if blocks.is_empty() && at == last && role == Role::Assistant => {
                 vec![]
             }
             Said::Text(text) if text.is_empty() => return Err(empty(at)),

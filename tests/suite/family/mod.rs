@@ -1,5 +1,7 @@
 //! Native bodies: each family's requests, answers and chunks, against its documentation.
 
+mod anthropic;
+mod anthropic_answers;
 mod choice;
 mod deepseek;
 mod llama;
