@@ -39,3 +39,11 @@ fn else_the_body_tells() {
         assert_eq!(chosen(&["my-model"], body), family, "{body}");
     }
 }
+
+#[test]
+fn a_body_that_says_whose_it_is_goes_first() {
+    let own = r#"{"anthropic_version": "bedrock-2023-05-31", "messages": []}"#;
+    assert_eq!(chosen(&["deepseek.r1-v1:0"], own), Some("anthropic"));
+    let mentioned = r#"{"prompt": "What is \"anthropic_version\"?"}"#;
+    assert_eq!(chosen(&["meta.llama3-8b-instruct-v1:0"], mentioned), Some("llama"));
+}
