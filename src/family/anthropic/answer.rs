@@ -77,10 +77,14 @@ pub(super) enum Block<'a> {
 /// Tokens. What was neither read from a cache nor written to one is `input_tokens`.
 #[derive(Clone, Copy, Default, Serialize)]
 pub(super) struct Usage {
-    input_tokens: u32,
-    cache_creation_input_tokens: u32,
-    cache_read_input_tokens: u32,
-    output_tokens: u32,
+    #[serde(rename = "input_tokens")]
+    input: u32,
+    #[serde(rename = "cache_creation_input_tokens")]
+    written: u32,
+    #[serde(rename = "cache_read_input_tokens")]
+    read: u32,
+    #[serde(rename = "output_tokens")]
+    output: u32,
 }
 
 impl From<&TokenUsage> for Usage {
@@ -88,10 +92,10 @@ impl From<&TokenUsage> for Usage {
     /// Where it does not tell cached tokens apart, they are among `input_tokens`.
     fn from(usage: &TokenUsage) -> Self {
         Self {
-            input_tokens: usage.input_tokens,
-            cache_creation_input_tokens: usage.cache_write_input_tokens.unwrap_or(0),
-            cache_read_input_tokens: usage.cache_read_input_tokens.unwrap_or(0),
-            output_tokens: usage.output_tokens,
+            input: usage.input_tokens,
+            written: usage.cache_write_input_tokens.unwrap_or(0),
+            read: usage.cache_read_input_tokens.unwrap_or(0),
+            output: usage.output_tokens,
         }
     }
 }

@@ -86,7 +86,8 @@ pub(super) enum Block {
 
 #[derive(Deserialize)]
 pub(super) struct Thinking {
-    thinking: String,
+    #[serde(rename = "thinking")]
+    text: String,
     signature: String,
     cache_control: Option<CacheControl>,
 }
@@ -258,7 +259,7 @@ fn text(text: String) -> Option<ContentBlock> {
 /// Thinking that was not shown left its signature alone: there is nothing to tell.
 fn thinking(block: Thinking) -> Option<ContentBlock> {
     let signature = Some(block.signature).filter(|signature| !signature.is_empty());
-    let thought = ReasoningText { signature, text: block.thinking };
+    let thought = ReasoningText { signature, text: block.text };
     (!thought.text.is_empty())
         .then_some(ContentBlock::ReasoningContent(ReasoningContent::ReasoningText(thought)))
 }
