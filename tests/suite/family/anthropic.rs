@@ -1,12 +1,11 @@
-//! Anthropic's requests: Messages as Bedrock and as Anthropic's own API are sent them, and the
-//! older text completion.
+//! Anthropic's requests: Messages, as Bedrock and as Anthropic's own API are sent them.
 
 use helan::converse::{ContentBlock, Input};
 use helan::family::Family;
 use helan::family::anthropic::{Anthropic, Envelope};
 use serde_json::{Value, json};
 
-use super::{as_converse, invocation, prompt, read, refusal};
+use super::{as_converse, invocation, read, refusal};
 
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
@@ -574,37 +573,4 @@ fn anthropics_own_envelope() {
             Anthropic::MESSAGES.read(body.to_string().as_bytes(), invocation(false)).unwrap_err();
         assert_eq!(refused.message(), malformed(words));
     }
-}
-
-#[test]
-fn the_documented_text_completion() {
-    let text = "\n\nHuman: Where is Helan?\n\nAssistant:";
-    let question = read(
-        "anthropic",
-        &json!({"prompt": text, "max_tokens_to_sample": 200, "temperature": 0.5, "top_p": 0.25,
-            "top_k": 250, "stop_sequences": ["END"]}),
-    );
-    assert_eq!(prompt(&question.ask), text);
-    assert_eq!(
-        as_converse(&question.ask),
-        json!({"prompt": text, "inferenceConfig": {"maxTokens": 200, "temperature": 0.5,
-            "topP": 0.25, "stopSequences": ["END", "\n\nHuman:"]},
-            "additionalModelRequestFields": {"top_k": 250}})
-    );
-    let short = read(
-        "anthropic",
-        &json!({"prompt": text, "max_tokens_to_sample": 1,
-        "stop_sequences": ["\n\nHuman:"]}),
-    );
-    assert_eq!(
-        as_converse(&short.ask)["inferenceConfig"],
-        json!({"maxTokens": 1, "temperature": 1.0, "topP": 1.0, "stopSequences": ["\n\nHuman:"]})
-    );
-    assert_eq!(
-        refusal("anthropic", &json!({"prompt": text, "max_tokens": 1})),
-        malformed(
-            "#: required key [max_tokens_to_sample] not found#: extraneous key [max_tokens] is not \
-             permitted"
-        )
-    );
 }

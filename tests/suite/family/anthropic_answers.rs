@@ -320,28 +320,6 @@ fn anthropics_own_messages_have_other_ids() {
     assert_eq!((&id[..4], id.len()), ("msg_", 28));
 }
 
-#[test]
-fn the_documented_text_completion() {
-    let request = json!({"prompt": "\n\nHuman: Hi\n\nAssistant:", "max_tokens_to_sample": 20});
-    let events = answer(&[text(&[" Hel", "lo"])], StopReason::StopSequence, Some("\n\nHuman:"));
-    assert_eq!(
-        whole("anthropic", &request, &events),
-        json!({"type": "completion", "completion": " Hello", "stop_reason": "stop_sequence",
-            "stop": "\n\nHuman:"})
-    );
-    assert_eq!(
-        chunks("anthropic", &request, &events),
-        [
-            json!({"type": "completion", "completion": " Hel", "stop_reason": null, "stop": null}),
-            json!({"type": "completion", "completion": "lo", "stop_reason": null, "stop": null}),
-            json!({"type": "completion", "completion": "", "stop_reason": "stop_sequence",
-                "stop": "\n\nHuman:"}),
-        ]
-    );
-    let cut = answer(&[text(&["x"])], StopReason::MaxTokens, None);
-    assert_eq!(whole("anthropic", &request, &cut)["stop_reason"], "max_tokens");
-}
-
 proptest! {
     #[test]
     fn chunks_fold_to_the_whole(events in any_answer(), is_omitted in any::<bool>()) {
@@ -351,17 +329,6 @@ proptest! {
             folded(&chunks("anthropic", &request, &events)),
             whole("anthropic", &request, &events)
         );
-    }
-
-    #[test]
-    fn chunks_of_a_completion_fold_to_the_whole(events in any_answer()) {
-        let request = json!({"prompt": "x", "max_tokens_to_sample": 20});
-        let chunks = chunks("anthropic", &request, &events);
-        let mut folded = chunks.last().unwrap().clone();
-        let text: String =
-            chunks.iter().map(|chunk| chunk["completion"].as_str().unwrap()).collect();
-        folded["completion"] = text.into();
-        prop_assert_eq!(folded, whole("anthropic", &request, &events));
     }
 
     /// Whatever stands in the place of any of its values, a request is read or refused.

@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod anthropic_answers;
+mod anthropic_text;
 mod choice;
 mod deepseek;
 mod llama;
