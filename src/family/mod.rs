@@ -5,6 +5,7 @@
 //! written as JSON Schemas under `schemas/family/`, and what breaks them is told in Bedrock's
 //! words ([`schema`]).
 
+pub mod anthropic;
 pub mod deepseek;
 pub mod llama;
 pub mod schema;

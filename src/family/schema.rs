@@ -214,9 +214,7 @@ impl<'a> Found<'a> {
         if self.violations.len() >= MOST_NAMED {
             return;
         }
-        if let Some(name) = node.reference.as_deref().and_then(|r| r.strip_prefix("#/$defs/"))
-            && let Some(named) = self.root.defs.get(name)
-        {
+        if let Some(named) = self.named(node) {
             self.node(named, value);
         }
         if let Some(types) = &node.r#type
@@ -234,6 +232,12 @@ impl<'a> Found<'a> {
             Value::Bool(_) | Value::Null => {}
         }
         self.alternatives(node, value);
+    }
+
+    /// The node under `$defs` that `node` refers to.
+    fn named(&self, node: &Node) -> Option<&'a Node> {
+        let name = node.reference.as_deref()?.strip_prefix("#/$defs/")?;
+        self.root.defs.get(name)
     }
 
     fn words(&mut self, node: &Node, value: &Value) {
@@ -266,7 +270,7 @@ impl<'a> Found<'a> {
             None => self.violation(&format!("required key [{member}] not found")),
             Some(Value::String(name)) if kinds.contains_key(name) => {
                 if let Some(kind) = kinds.get(name) {
-                    self.object(kind, members);
+                    self.object(self.named(kind).unwrap_or(kind), members);
                 }
             }
             Some(Value::String(name)) => {
@@ -429,9 +433,11 @@ mod tests {
                 "x-kinds": {"member": "type", "kinds": {
                     "text": {"required": ["text"], "properties": {"text": {"type": "string"}}},
                     "list": {"properties": {
-                        "of": {"type": "array", "items": {"$ref": "#/$defs/block"}}}}
+                        "of": {"type": "array", "items": {"$ref": "#/$defs/block"}}}},
+                    "named": {"$ref": "#/$defs/named"}
                 }}
-            }
+            },
+            "named": {"required": ["name"]}
         }
     }"##;
 
@@ -485,6 +491,10 @@ mod tests {
             (
                 json!({"texts": ["a"], "block": {"type": "image"}}),
                 "#/block/type: image is not a valid enum value",
+            ),
+            (
+                json!({"texts": ["a"], "block": {"type": "named"}}),
+                "#/block: required key [name] not found",
             ),
             (
                 json!({"texts": ["a"], "block": {"type": "list", "of": [{"type": "text"}]}}),

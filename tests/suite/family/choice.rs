@@ -9,6 +9,8 @@ fn chosen(ids: &[&str], body: &str) -> Option<&'static str> {
 #[test]
 fn the_provider_of_a_model_id_tells() {
     for (id, family) in [
+        ("anthropic.claude-3-haiku-20240307-v1:0", "anthropic"),
+        ("global.anthropic.claude-opus-4-6-v1", "anthropic"),
         ("deepseek.r1-v1:0", "deepseek"),
         ("us.deepseek.r1-v1:0", "deepseek"),
         ("meta.llama3-8b-instruct-v1:0", "llama"),
@@ -27,6 +29,8 @@ fn the_provider_of_a_model_id_tells() {
 #[test]
 fn else_the_body_tells() {
     for (body, family) in [
+        (r#"{"anthropic_version": "x", "messages": []}"#, Some("anthropic")),
+        (r#"{"prompt": "x", "max_tokens_to_sample": 5}"#, Some("anthropic")),
         (r#"{"prompt": "x", "max_gen_len": 5}"#, Some("llama")),
         ("{}", None),
         ("no JSON", None),
@@ -34,4 +38,12 @@ fn else_the_body_tells() {
     ] {
         assert_eq!(chosen(&["my-model"], body), family, "{body}");
     }
+}
+
+#[test]
+fn a_body_that_says_whose_it_is_goes_first() {
+    let own = r#"{"anthropic_version": "bedrock-2023-05-31", "messages": []}"#;
+    assert_eq!(chosen(&["deepseek.r1-v1:0"], own), Some("anthropic"));
+    let mentioned = r#"{"prompt": "What is \"anthropic_version\"?"}"#;
+    assert_eq!(chosen(&["meta.llama3-8b-instruct-v1:0"], mentioned), Some("llama"));
 }

@@ -1,5 +1,8 @@
 //! Native bodies: each family's requests, answers and chunks, against its documentation.
 
+mod anthropic;
+mod anthropic_answers;
+mod anthropic_text;
 mod choice;
 mod deepseek;
 mod llama;
