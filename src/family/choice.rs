@@ -2,10 +2,18 @@
 
 use serde_json::{Map, Value};
 
-use super::{Family, deepseek, llama};
+use super::{Family, ai21, deepseek, import, llama, mistral, openai, qwen};
 
 /// Every family, by the names that the configuration knows.
-static ALL: [&dyn Family; 2] = [&deepseek::DeepSeek, &llama::Llama];
+static ALL: [&dyn Family; 7] = [
+    &ai21::Ai21,
+    &deepseek::DeepSeek,
+    &import::Import,
+    &llama::Llama,
+    &mistral::Mistral,
+    &openai::OpenAi,
+    &qwen::Qwen,
+];
 
 /// The family of this name.
 pub fn named(name: &str) -> Option<&'static dyn Family> {
@@ -22,10 +30,26 @@ pub fn choose<'a>(
 }
 
 /// Providers and their models as Bedrock's ids begin, the longer beginning first.
-const PROVIDERS: [(&str, &dyn Family); 2] =
-    [("deepseek.", &deepseek::DeepSeek), ("meta.llama", &llama::Llama)];
+const PROVIDERS: [(&str, &dyn Family); 13] = [
+    ("ai21.", &ai21::Ai21),
+    ("deepseek.", &deepseek::DeepSeek),
+    ("google.gemma", &qwen::Qwen),
+    ("meta.llama", &llama::Llama),
+    ("minimax.", &qwen::Qwen),
+    ("mistral.", &mistral::Mistral),
+    ("moonshot", &qwen::Qwen), // moonshot. and moonshotai.
+    ("nvidia.", &qwen::Qwen),
+    ("openai.", &openai::OpenAi),
+    ("qwen.", &qwen::Qwen),
+    ("writer.", &qwen::Qwen),
+    ("xai.", &qwen::Qwen),
+    ("zai.", &qwen::Qwen),
+];
 
 fn of_model(id: &str) -> Option<&'static dyn Family> {
+    if id.contains(":imported-model/") {
+        return Some(&import::Import);
+    }
     // A foundation model or profile in an ARN: `arn:…:foundation-model/meta.llama3-8b-…`.
     let id = id.rsplit_once('/').map_or(id, |(_, last)| last);
     // A cross-region profile: `us.meta.llama3-8b-…`.
@@ -40,11 +64,8 @@ fn of_model(id: &str) -> Option<&'static dyn Family> {
 fn of_body(body: &[u8]) -> Option<&'static dyn Family> {
     let members: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let has = |name: &str| members.contains_key(name);
-    if has("prompt") && has("max_gen_len") {
-        return Some(&llama::Llama);
-    }
-    if has("prompt") {
-        return Some(&deepseek::DeepSeek);
+    if has("prompt") || has("messages") {
+        return Some(&import::Import);
     }
     None
 }

@@ -5,8 +5,13 @@
 //! written as JSON Schemas under `schemas/family/`, and what breaks them is told in Bedrock's
 //! words ([`schema`]).
 
+pub mod ai21;
 pub mod deepseek;
+pub mod import;
 pub mod llama;
+pub mod mistral;
+pub mod openai;
+pub mod qwen;
 pub mod schema;
 
 mod choice;
