@@ -17,6 +17,20 @@ fn the_provider_of_a_model_id_tells() {
             "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.deepseek.r1-v1:0",
             "deepseek",
         ),
+        ("ai21.jamba-1-5-large-v1:0", "ai21"),
+        ("arn:aws-cn:bedrock:cn-north-1:123456789012:imported-model/abcdefghijkl", "import"),
+        ("deepseek.v3.2", "deepseek"),
+        ("global.moonshotai.kimi-k3", "qwen"),
+        ("google.gemma-3-27b-it", "qwen"),
+        ("minimax.minimax-m2.5", "qwen"),
+        ("mistral.mistral-large-2407-v1:0", "mistral"),
+        ("moonshot.kimi-k2-thinking", "qwen"),
+        ("nvidia.nemotron-nano-9b-v2", "qwen"),
+        ("openai.gpt-oss-120b-1:0", "openai"),
+        ("qwen.qwen3-32b-v1:0", "qwen"),
+        ("us.writer.palmyra-x5-v1:0", "qwen"),
+        ("us.xai.grok-4.6", "qwen"),
+        ("zai.glm-4.7", "qwen"),
     ] {
         assert_eq!(chosen(&[id], "{}"), Some(family), "{id}");
     }
@@ -27,7 +41,10 @@ fn the_provider_of_a_model_id_tells() {
 #[test]
 fn else_the_body_tells() {
     for (body, family) in [
-        (r#"{"prompt": "x", "max_gen_len": 5}"#, Some("llama")),
+        (r#"{"prompt": "x", "max_gen_len": 5}"#, Some("import")),
+        (r#"{"prompt": "x", "max_tokens": 5}"#, Some("import")),
+        (r#"{"prompt": "x"}"#, Some("import")),
+        (r#"{"messages": []}"#, Some("import")),
         ("{}", None),
         ("no JSON", None),
         ("[]", None),

@@ -1,8 +1,13 @@
 //! Native bodies: each family's requests, answers and chunks, against its documentation.
 
+mod ai21;
 mod choice;
 mod deepseek;
+mod import;
 mod llama;
+mod mistral;
+mod openai;
+mod qwen;
 mod schemas;
 
 use helan::converse::{
