@@ -66,8 +66,8 @@ impl Completion {
     /// `max_tokens`. What the hub has no member for goes to the container's top level as it is.
     pub fn read(mut members: Map<String, Value>) -> Result<Self> {
         without_nulls(&mut members);
-        refuse_extraneous(&members, &FOREIGN)?;
         let mut body: Body = SCHEMA.take(members)?;
+        refuse_extraneous(&body.rest, &FOREIGN)?;
         refuse_more_choices(body.n)?;
         // No answer of ours shows them, and who asked must not believe that there are none.
         if body.logprobs.is_some_and(|logprobs| logprobs != Value::Bool(false)) {

@@ -104,12 +104,12 @@ impl Chat {
         without_nulls(&mut members);
         messages::without_nulls(&mut members);
         tools::without_nulls(&mut members);
-        members.retain(|name, value| name != "modalities" || *value != json!(["text"]));
-        refuse_extraneous(&members, &FOREIGN)?;
-        if let Some(name) = UNSUPPORTED.iter().find(|name| members.contains_key(**name)) {
+        let mut body: Body = SCHEMA.take(members)?;
+        body.rest.retain(|name, value| name != "modalities" || *value != json!(["text"]));
+        refuse_extraneous(&body.rest, &FOREIGN)?;
+        if let Some(name) = UNSUPPORTED.iter().find(|name| body.rest.contains_key(**name)) {
             return Err(Error::not_supported(name));
         }
-        let mut body: Body = SCHEMA.take(members)?;
         refuse_more_choices(body.n)?;
         // No answer of ours shows them, and who asked must not believe that there are none.
         if body.logprobs || body.top_logprobs > 0 {
