@@ -4,12 +4,26 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-use super::{Family, anthropic, deepseek, llama};
+use super::anthropic::Anthropic;
+use super::{
+    Family, ai21, cohere, deepseek, import, llama, mistral, nova, openai, qwen, titan,
+};
 
 /// Every family, by the names that the configuration knows.
-static ALL: [&dyn Family; 3] = [&anthropic::Anthropic::INVOKE, &deepseek::DeepSeek, &llama::Llama];
+static ALL: [&dyn Family; 11] = [
+    &ai21::Ai21,
+    &Anthropic::INVOKE,
+    &cohere::Cohere,
+    &deepseek::DeepSeek,
+    &import::Import,
+    &llama::Llama,
+    &mistral::Mistral,
+    &nova::Nova,
+    &openai::OpenAi,
+    &qwen::Qwen,
+    &titan::Titan,
+];
 
 /// The family of this name.
 pub fn named(name: &str) -> Option<&'static dyn Family> {
@@ -25,29 +39,51 @@ pub fn choose<'a>(
     model_ids: impl IntoIterator<Item = &'a str>,
     body: &[u8],
 ) -> Option<&'static dyn Family> {
-    if names_anthropic(body) {
-        return Some(&anthropic::Anthropic::INVOKE);
+    let of_model = model_ids.into_iter().find_map(of_model);
+    let is_anthropic = of_model.is_some_and(|family| family.name() == Anthropic::INVOKE.name());
+    if !is_anthropic && names_anthropic(body) {
+        return Some(&Anthropic::INVOKE);
     }
-    model_ids.into_iter().find_map(of_model).or_else(|| of_body(body))
+    of_model.or_else(|| of_body(body))
 }
 
 fn names_anthropic(body: &[u8]) -> bool {
     const MEMBER: &str = "anthropic_version";
-    let is_member = || {
-        serde_json::from_slice::<HashMap<Cow<'_, str>, &RawValue>>(body)
-            .is_ok_and(|members| members.contains_key(MEMBER))
-    };
-    memchr::memmem::find(body, MEMBER.as_bytes()).is_some() && is_member()
+    memchr::memmem::find(body, MEMBER.as_bytes()).is_some()
+        && members(body).is_some_and(|members| members.contains_key(MEMBER))
 }
 
-/// Providers and their models as Bedrock's ids begin, the longer beginning first.
-const PROVIDERS: [(&str, &dyn Family); 3] = [
-    ("anthropic.", &anthropic::Anthropic::INVOKE),
+/// The members of a body, their values not looked into.
+fn members(body: &[u8]) -> Option<HashMap<Cow<'_, str>, &RawValue>> {
+    serde_json::from_slice(body).ok()
+}
+
+/// Providers and their models as Bedrock's ids begin.
+const PROVIDERS: [(&str, &dyn Family); 18] = [
+    ("ai21.", &ai21::Ai21),
+    ("amazon.nova", &nova::Nova),
+    ("amazon.titan-text", &titan::Titan),
+    ("amazon.titan-tg1", &titan::Titan),
+    ("anthropic.", &Anthropic::INVOKE),
+    ("cohere.command", &cohere::Cohere),
     ("deepseek.", &deepseek::DeepSeek),
+    ("google.gemma", &qwen::Qwen),
     ("meta.llama", &llama::Llama),
+    ("minimax.", &qwen::Qwen),
+    ("mistral.", &mistral::Mistral),
+    ("moonshot", &qwen::Qwen), // moonshot. and moonshotai.
+    ("nvidia.", &qwen::Qwen),
+    ("openai.", &openai::OpenAi),
+    ("qwen.", &qwen::Qwen),
+    ("writer.", &qwen::Qwen),
+    ("xai.", &qwen::Qwen),
+    ("zai.", &qwen::Qwen),
 ];
 
 fn of_model(id: &str) -> Option<&'static dyn Family> {
+    if id.contains(":imported-model/") {
+        return Some(&import::Import);
+    }
     // A foundation model or profile in an ARN: `arn:…:foundation-model/meta.llama3-8b-…`.
     let id = id.rsplit_once('/').map_or(id, |(_, last)| last);
     // A cross-region profile: `us.meta.llama3-8b-…`.
@@ -60,16 +96,23 @@ fn of_model(id: &str) -> Option<&'static dyn Family> {
 
 /// The members that tell the families apart, the more telling first.
 fn of_body(body: &[u8]) -> Option<&'static dyn Family> {
-    let members: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let members = members(body)?;
     let has = |name: &str| members.contains_key(name);
+    let has_any = |names: &[&str]| names.iter().any(|name| has(name));
     if has("max_tokens_to_sample") {
-        return Some(&anthropic::Anthropic::INVOKE);
+        return Some(&Anthropic::INVOKE);
     }
-    if has("prompt") && has("max_gen_len") {
-        return Some(&llama::Llama);
+    if has("inputText") {
+        return Some(&titan::Titan);
     }
-    if has("prompt") {
-        return Some(&deepseek::DeepSeek);
+    if has("messages") && has_any(&["schemaVersion", "inferenceConfig", "toolConfig"]) {
+        return Some(&nova::Nova);
     }
-    None
+    if has("message")
+        || has("prompt")
+            && has_any(&["p", "k", "num_generations", "return_likelihoods", "truncate"])
+    {
+        return Some(&cohere::Cohere);
+    }
+    (has("prompt") || has("messages")).then_some(&import::Import as &dyn Family)
 }

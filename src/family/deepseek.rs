@@ -2,14 +2,15 @@
 //! stop_reason}]}`; a chunk has the same shape.
 //!
 //! Source: Bedrock's user guide, "DeepSeek models". The prompt is in R1's own template already.
+//! A body with `messages`, as V3 and later take it, is a chat in the words of [`qwen`].
 
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
 use super::prompt::{self, Rejoin};
-use super::schema::Schema;
-use super::{Chunks, Family, Invocation, Question, Voice};
+use super::schema::{self, Schema};
+use super::{Chunks, Family, Invocation, Question, Voice, qwen};
 use crate::converse::{Event, InferenceConfiguration, Parameters, Response, StopReason};
 use crate::{Error, Result};
 
@@ -35,8 +36,12 @@ impl Family for DeepSeek {
         "deepseek"
     }
 
-    fn read(&self, body: &[u8], _: Invocation<'_>) -> Result<Question> {
-        let body: Body = SCHEMA.read(body)?;
+    fn read(&self, body: &[u8], invocation: Invocation<'_>) -> Result<Question> {
+        let members = schema::object(body)?;
+        if members.contains_key("messages") {
+            return qwen::chat(members, invocation);
+        }
+        let body: Body = SCHEMA.take(members)?;
         let inference = InferenceConfiguration {
             max_tokens: body.max_tokens,
             stop_sequences: body.stop,

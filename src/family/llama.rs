@@ -12,7 +12,7 @@ use super::prompt::{self, Rejoin};
 use super::schema::{Schema, malformed};
 use super::{Chunks, Family, Invocation, Question, Voice};
 use crate::converse::{
-    Blob, Event, ImageBlock, ImageFormat, InferenceConfiguration, MediaSource, Parameters,
+    Ask, Blob, Event, ImageBlock, ImageFormat, InferenceConfiguration, MediaSource, Parameters,
     Response, StopReason, TokenUsage,
 };
 use crate::{Error, Result};
@@ -50,22 +50,24 @@ impl Family for Llama {
         let parameters = Parameters { inference, ..Parameters::default() };
         let images = body.images.unwrap_or_default().into_iter().enumerate().map(image);
         let (ask, adapted) = prompt::ask(body.prompt, images.collect::<Result<_>>()?, parameters);
-        let voice =
-            Generation { text: Rejoin::behind(&ask), stop_reason: "stop", said: String::new() };
+        let voice = Generation::behind(&ask);
         Ok(Question { adapted, ..Question::new(ask, voice) })
     }
 }
 
 /// An image whose format its first bytes tell: the body does not say it.
-fn image((index, bytes): (usize, Blob)) -> Result<ImageBlock> {
+pub(super) fn image((index, bytes): (usize, Blob)) -> Result<ImageBlock> {
     let format = ImageFormat::of_base64(bytes.as_base64()).ok_or_else(|| {
         malformed(&format!("#/images/{index}: the image is no PNG, JPEG, GIF or WebP"))
     })?;
     Ok(ImageBlock { error: None, format, source: MediaSource::Bytes(bytes) })
 }
 
-struct Generation {
+/// Says the text that is generated behind a prompt.
+pub(super) struct Generation {
     text: Rejoin,
+    /// `logprobs` of an imported model: always `null`.
+    logprobs: Option<()>,
     stop_reason: &'static str,
     /// Used again for each event.
     said: String,
@@ -77,16 +79,29 @@ struct Answer<'a> {
     prompt_token_count: Option<u32>,
     generation_token_count: Option<u32>,
     stop_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<()>,
 }
 
-impl<'a> Answer<'a> {
-    fn last(generation: &'a str, usage: &TokenUsage, stop_reason: &'static str) -> Self {
-        Self {
+impl Generation {
+    pub(super) fn behind(ask: &Ask) -> Self {
+        let said = String::new();
+        Self { text: Rejoin::behind(ask), logprobs: None, stop_reason: "stop", said }
+    }
+
+    /// With the member `logprobs`, as imported models have it.
+    pub(super) fn with_logprobs(self) -> Self {
+        Self { logprobs: Some(()), ..self }
+    }
+
+    fn last<'a>(&self, generation: &'a str, usage: &TokenUsage) -> Answer<'a> {
+        Answer {
             generation,
             // No prompt has no token: zero means that the container did not count.
             prompt_token_count: (usage.input_tokens > 0).then_some(usage.input_tokens),
             generation_token_count: Some(usage.output_tokens),
-            stop_reason: Some(stop_reason),
+            stop_reason: Some(self.stop_reason),
+            logprobs: self.logprobs,
         }
     }
 }
@@ -98,7 +113,7 @@ impl Voice for Generation {
         match event {
             Event::MessageStop(stop) => self.stop_reason = of(stop.stop_reason),
             Event::Metadata(metadata) => {
-                return out.push(&Answer::last("", &metadata.usage, self.stop_reason));
+                return out.push(&self.last("", &metadata.usage));
             }
             _ => {}
         }
@@ -110,12 +125,14 @@ impl Voice for Generation {
             prompt_token_count: None,
             generation_token_count: None,
             stop_reason: None,
+            logprobs: self.logprobs,
         })
     }
 
-    fn whole(self: Box<Self>, answer: Response) -> Result<Vec<u8>> {
+    fn whole(mut self: Box<Self>, answer: Response) -> Result<Vec<u8>> {
         let text = self.text.whole(&answer);
-        serde_json::to_vec(&Answer::last(&text, &answer.usage, of(answer.stop_reason)))
+        self.stop_reason = of(answer.stop_reason);
+        serde_json::to_vec(&self.last(&text, &answer.usage))
             .map_err(|error| Error::internal().because(error))
     }
 }

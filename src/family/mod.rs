@@ -5,9 +5,14 @@
 //! written as JSON Schemas under `schemas/family/`, and what breaks them is told in Bedrock's
 //! words ([`schema`]).
 
+pub mod ai21;
 pub mod anthropic;
 pub mod deepseek;
+pub mod import;
 pub mod llama;
+pub mod mistral;
+pub mod openai;
+pub mod qwen;
 pub mod schema;
 
 mod choice;

@@ -1,11 +1,16 @@
 //! Native bodies: each family's requests, answers and chunks, against its documentation.
 
+mod ai21;
 mod anthropic;
 mod anthropic_answers;
 mod anthropic_text;
 mod choice;
 mod deepseek;
+mod import;
 mod llama;
+mod mistral;
+mod openai;
+mod qwen;
 mod schemas;
 
 use helan::converse::{
