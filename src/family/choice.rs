@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Family, deepseek, llama};
+use super::{Family, cohere, deepseek, llama, nova, titan};
 
 /// Every family, by the names that the configuration knows.
-static ALL: [&dyn Family; 2] = [&deepseek::DeepSeek, &llama::Llama];
+static ALL: [&dyn Family; 5] =
+    [&cohere::Cohere, &deepseek::DeepSeek, &llama::Llama, &nova::Nova, &titan::Titan];
 
 /// The family of this name.
 pub fn named(name: &str) -> Option<&'static dyn Family> {
@@ -22,8 +23,14 @@ pub fn choose<'a>(
 }
 
 /// Providers and their models as Bedrock's ids begin, the longer beginning first.
-const PROVIDERS: [(&str, &dyn Family); 2] =
-    [("deepseek.", &deepseek::DeepSeek), ("meta.llama", &llama::Llama)];
+const PROVIDERS: [(&str, &dyn Family); 6] = [
+    ("amazon.nova", &nova::Nova),
+    ("amazon.titan-text", &titan::Titan),
+    ("amazon.titan-tg1", &titan::Titan),
+    ("cohere.command", &cohere::Cohere),
+    ("deepseek.", &deepseek::DeepSeek),
+    ("meta.llama", &llama::Llama),
+];
 
 fn of_model(id: &str) -> Option<&'static dyn Family> {
     // A foundation model or profile in an ARN: `arn:…:foundation-model/meta.llama3-8b-…`.
@@ -40,8 +47,21 @@ fn of_model(id: &str) -> Option<&'static dyn Family> {
 fn of_body(body: &[u8]) -> Option<&'static dyn Family> {
     let members: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let has = |name: &str| members.contains_key(name);
+    let has_any = |names: &[&str]| names.iter().any(|name| has(name));
+    if has("inputText") {
+        return Some(&titan::Titan);
+    }
+    if has("messages") && (has_any(&["schemaVersion", "inferenceConfig", "toolConfig"])) {
+        return Some(&nova::Nova);
+    }
+    if has("message") {
+        return Some(&cohere::Cohere);
+    }
     if has("prompt") && has("max_gen_len") {
         return Some(&llama::Llama);
+    }
+    if has("prompt") && has_any(&["p", "k", "num_generations", "return_likelihoods", "truncate"]) {
+        return Some(&cohere::Cohere);
     }
     if has("prompt") {
         return Some(&deepseek::DeepSeek);

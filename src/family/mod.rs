@@ -5,9 +5,12 @@
 //! written as JSON Schemas under `schemas/family/`, and what breaks them is told in Bedrock's
 //! words ([`schema`]).
 
+pub mod cohere;
 pub mod deepseek;
 pub mod llama;
+pub mod nova;
 pub mod schema;
+pub mod titan;
 
 mod choice;
 mod chunks;

@@ -9,6 +9,12 @@ fn chosen(ids: &[&str], body: &str) -> Option<&'static str> {
 #[test]
 fn the_provider_of_a_model_id_tells() {
     for (id, family) in [
+        ("amazon.nova-lite-v1:0", "nova"),
+        ("global.amazon.nova-2-lite-v1:0", "nova"),
+        ("amazon.titan-text-express-v1", "titan"),
+        ("amazon.titan-tg1-large", "titan"),
+        ("cohere.command-text-v14", "cohere"),
+        ("cohere.command-r-plus-v1:0", "cohere"),
         ("deepseek.r1-v1:0", "deepseek"),
         ("us.deepseek.r1-v1:0", "deepseek"),
         ("meta.llama3-8b-instruct-v1:0", "llama"),
@@ -27,6 +33,11 @@ fn the_provider_of_a_model_id_tells() {
 #[test]
 fn else_the_body_tells() {
     for (body, family) in [
+        (r#"{"inputText": "x"}"#, Some("titan")),
+        (r#"{"messages": [], "schemaVersion": "messages-v1"}"#, Some("nova")),
+        (r#"{"messages": [], "inferenceConfig": {}}"#, Some("nova")),
+        (r#"{"message": "x"}"#, Some("cohere")),
+        (r#"{"prompt": "x", "p": 1}"#, Some("cohere")),
         (r#"{"prompt": "x", "max_gen_len": 5}"#, Some("llama")),
         ("{}", None),
         ("no JSON", None),

@@ -1,9 +1,12 @@
 //! Native bodies: each family's requests, answers and chunks, against its documentation.
 
 mod choice;
+mod cohere;
 mod deepseek;
 mod llama;
+mod nova;
 mod schemas;
+mod titan;
 
 use helan::converse::{
     Ask, BlockOrder, ContentBlockDelta, ContentBlockStart, Event, Fold, Input, MessageStopEvent,
