@@ -15,6 +15,7 @@ mod load;
 mod python;
 mod render;
 mod rewrite;
+mod turns;
 
 pub use builtin::{BUILTINS, Builtin};
 pub use control::{ControlTokens, Policy};
@@ -23,6 +24,7 @@ pub use findings::{Arguments, CallIds, Content, Findings, System};
 pub use jsonl::jsonl;
 pub use load::LoadError;
 pub use render::{Input, RenderError, Template};
+pub use turns::{Turn, Turns, bos, turns};
 
 /// An error and its causes in one line.
 fn explain(error: &dyn std::error::Error) -> String {
