@@ -6,9 +6,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use super::anthropic::Anthropic;
-use super::{
-    Family, ai21, cohere, deepseek, import, llama, mistral, nova, openai, qwen, titan,
-};
+use super::{Family, ai21, cohere, deepseek, import, llama, mistral, nova, openai, qwen, titan};
 
 /// Every family, by the names that the configuration knows.
 static ALL: [&dyn Family; 11] = [

@@ -7,13 +7,16 @@
 
 pub mod ai21;
 pub mod anthropic;
+pub mod cohere;
 pub mod deepseek;
 pub mod import;
 pub mod llama;
 pub mod mistral;
+pub mod nova;
 pub mod openai;
 pub mod qwen;
 pub mod schema;
+pub mod titan;
 
 mod choice;
 mod chunks;

@@ -19,6 +19,7 @@ mod python;
 mod render;
 mod rewrite;
 pub(crate) mod said;
+mod turns;
 
 pub use builtin::{BUILTINS, Builtin};
 pub use control::{ControlTokens, Policy};
@@ -29,6 +30,7 @@ pub use jsonl::jsonl;
 pub use load::LoadError;
 pub use render::{Input, RenderError, Template};
 pub use said::Image;
+pub use turns::{Turn, Turns, bos, turns};
 
 /// An error and its causes in one line.
 fn explain(error: &dyn std::error::Error) -> String {

@@ -5,13 +5,16 @@ mod anthropic;
 mod anthropic_answers;
 mod anthropic_text;
 mod choice;
+mod cohere;
 mod deepseek;
 mod import;
 mod llama;
 mod mistral;
+mod nova;
 mod openai;
 mod qwen;
 mod schemas;
+mod titan;
 
 use helan::converse::{
     Ask, BlockOrder, ContentBlockDelta, ContentBlockStart, Event, Fold, Input, MessageStopEvent,

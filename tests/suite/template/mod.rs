@@ -5,6 +5,7 @@ mod conversation;
 mod load;
 mod renders;
 mod safety;
+mod turns;
 
 use serde_json::{Map, Value};
 use time::macros::datetime;
