@@ -16,7 +16,8 @@
 //!   `defer_loading`: the tool is offered from the start, and a `tool_reference` is its name.
 //! - `cache_control`: a cache point behind the block that carries it.
 //! - Heard and without effect: `anthropic_version`, `anthropic_beta`, `context_management` that
-//!   clears what is old, `diagnostics`, `metadata`, `service_tier`, `speed`;
+//!   clears what is old, `diagnostics`, `metadata`, `service_tier`, `speed`; the billing line that
+//!   Claude Code writes before its system prompt;
 //!   `eager_input_streaming` of a tool; `citations` of an earlier answer's text, which repeat what
 //!   is in the conversation.
 //! - Refused by name: tools that Anthropic defines or runs and all that belongs to them, images

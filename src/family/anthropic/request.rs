@@ -114,13 +114,26 @@ fn system(said: Said<TextBlock>) -> Vec<SystemContentBlock> {
         Said::Text(text) => vec![TextBlock { text, cache_control: None }],
         Said::Blocks(blocks) => blocks,
     };
-    let blocks = blocks.into_iter().filter(|block| !block.text.is_empty());
     blocks
+        .into_iter()
+        .map(|block| TextBlock { text: without_billing(block.text), ..block })
+        .filter(|block| !block.text.is_empty())
         .flat_map(|block| {
             let cached = block.cache_control.map(Into::into).map(SystemContentBlock::CachePoint);
             std::iter::once(SystemContentBlock::Text(block.text)).chain(cached)
         })
         .collect()
+}
+
+/// A system prompt without the line that Claude Code writes before it for Anthropic's billing
+/// (`x-anthropic-billing-header: cc_version=…; cch=…;`). It is not meant for the model, and since
+/// it differs from call to call, no container's prefix cache would hold with it.
+fn without_billing(mut text: String) -> String {
+    if text.starts_with("x-anthropic-billing-header:") {
+        let end = text.find('\n').map_or(text.len(), |end| end + 1);
+        text.drain(..end);
+    }
+    text
 }
 
 fn parameters(body: &mut Body) -> Parameters {

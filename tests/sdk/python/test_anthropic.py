@@ -372,7 +372,8 @@ def claude_code(messages, **more):
         "model": QWEN,
         "max_tokens": 32000,
         "system": [
-            {"type": "text", "text": "You are Claude Code."},
+            {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.197.0df; cch=eb6c6;"},
+            {"type": "text", "text": "You are Claude Code.", "cache_control": CACHED},
             {
                 "type": "text",
                 "text": "Long instructions.",
@@ -406,6 +407,8 @@ def test_a_session_of_claude_code(claude, sent):
     assert body["reasoning_effort"] == "high"
     assert body["chat_template_kwargs"]["enable_thinking"] is True
     assert "cache_control" not in json.dumps(body)
+    # Its first line changes from call to call; prefix caches live by what follows.
+    assert body["messages"][0]["content"] == "You are Claude Code.\nLong instructions."
 
     call = message.content[1]
     result = {

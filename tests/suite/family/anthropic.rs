@@ -396,6 +396,18 @@ fn a_tool_that_was_searched_is_named() {
 }
 
 #[test]
+fn a_line_for_billing_is_not_the_models() {
+    let billing =
+        "x-anthropic-billing-header: cc_version=2.1.197.0df; cc_entrypoint=cli; cch=eb6c6;";
+    let system = |system: Value| asked(&json!({"system": system}))["system"].clone();
+    let blocks = json!([{"type": "text", "text": billing}, {"type": "text", "text": "Be brief."}]);
+    assert_eq!(system(blocks), json!([{"text": "Be brief."}]));
+    assert_eq!(system(json!(format!("{billing}\nBe brief."))), json!([{"text": "Be brief."}]));
+    let mentioned = format!("What is {billing}");
+    assert_eq!(system(json!(mentioned)), json!([{"text": mentioned}]));
+}
+
+#[test]
 fn what_has_no_effect_is_taken() {
     let plain = asked(&json!({}));
     assert_eq!(
