@@ -35,6 +35,7 @@ struct Body {
     prompt: String,
     max_tokens: Option<i32>,
     stop: Option<Vec<String>>,
+    /// What langchain-aws calls it, whichever the model is.
     stop_sequences: Option<Vec<String>>,
     temperature: Option<f32>,
     top_p: Option<f32>,
@@ -65,7 +66,7 @@ fn chat(mut members: Map<String, Value>, invocation: Invocation<'_>) -> Result<Q
 fn text(members: Map<String, Value>) -> Result<Question> {
     let body: Body = SCHEMA.take(members)?;
     if body.stop.is_some() && body.stop_sequences.is_some() {
-        return Err(malformed("#: extraneous key [stop_sequences] is not permitted"));
+        return Err(malformed("#: stop and stop_sequences contradict each other"));
     }
     let inference = InferenceConfiguration {
         max_tokens: Some(body.max_tokens.unwrap_or(512)),

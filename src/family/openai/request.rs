@@ -46,6 +46,8 @@ struct Body {
     temperature: Option<f32>,
     top_p: Option<f32>,
     stop: Option<Stop>,
+    /// What langchain-aws calls it, whichever the model is.
+    stop_sequences: Option<Vec<String>>,
     n: Option<u64>,
     #[serde(default)]
     logprobs: bool,
@@ -116,10 +118,14 @@ impl Chat {
             return Err(Error::not_supported("logprobs"));
         }
         let tools = tools::configuration(body.tools, body.tool_choice)?;
+        if tools.is_none() {
+            // Says nothing without them, and some engines refuse it then.
+            body.rest.shift_remove("parallel_tool_calls");
+        }
         let text_format = text_format(body.response_format, &mut body.rest)?;
         let inference = InferenceConfiguration {
             max_tokens: limit(body.max_tokens, body.max_completion_tokens)?,
-            stop_sequences: body.stop.map(Vec::from),
+            stop_sequences: stops(body.stop, body.stop_sequences)?,
             temperature: body.temperature,
             top_p: body.top_p,
         };
@@ -145,6 +151,13 @@ fn limit(older: Option<i32>, newer: Option<i32>) -> Result<Option<i32>> {
             Err(malformed("#: max_tokens and max_completion_tokens contradict each other"))
         }
         (older, newer) => Ok(newer.or(older)),
+    }
+}
+
+fn stops(stop: Option<Stop>, sequences: Option<Vec<String>>) -> Result<Option<Vec<String>>> {
+    match (stop, sequences) {
+        (Some(_), Some(_)) => Err(malformed("#: stop and stop_sequences contradict each other")),
+        (stop, sequences) => Ok(stop.map(Vec::from).or(sequences)),
     }
 }
 

@@ -135,7 +135,7 @@ fn what_is_refused() {
         ),
         (
             json!({"prompt": "x", "stop": ["a"], "stop_sequences": ["b"]}),
-            "#: extraneous key [stop_sequences] is not permitted",
+            "#: stop and stop_sequences contradict each other",
         ),
         (
             json!({"messages": [{"role": "user", "content": "x"}], "tool_choice": "some"}),

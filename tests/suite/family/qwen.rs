@@ -48,6 +48,16 @@ fn a_chat() {
 }
 
 #[test]
+fn stop_sequences_under_langchains_name() {
+    // langchain-aws 1.9 writes `stop_sequences` into every provider's body.
+    let body = json!({"messages": [{"role": "user", "content": "Hi"}], "stop_sequences": ["。"]});
+    assert_eq!(
+        as_converse(&read("qwen", &body).ask)["inferenceConfig"],
+        json!({"stopSequences": ["。"]})
+    );
+}
+
+#[test]
 fn reasoning_alone_leaves_an_empty_text() {
     // langchain-aws 1.9 takes `message.content` of Qwen for a string.
     let events = answer(&[reasoning(&["Hm"])], StopReason::MaxTokens, None);

@@ -179,7 +179,9 @@ fn in_style(style: Style, events: &[Event]) -> (Value, Vec<Value>) {
     events.iter().cloned().for_each(|event| fold.push(event));
     let whole = voice().whole(fold.finish().unwrap()).unwrap();
     let (mut out, mut streaming) = (Chunks::default(), voice());
-    events.iter().for_each(|event| streaming.chunks(event, &mut out).unwrap());
+    for event in events {
+        streaming.chunks(event, &mut out).unwrap();
+    }
     let chunks = out.iter().map(|chunk| serde_json::from_slice(chunk).unwrap()).collect();
     (serde_json::from_slice(&whole).unwrap(), chunks)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::family::{family, invocation, refusal};
 
 #[track_caller]
-fn refused(more: Value, words: &str) {
+fn refused(more: &Value, words: &str) {
     let mut body = json!({"messages": [{"role": "user", "content": "Hi"}]});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     assert_eq!(
@@ -28,6 +28,10 @@ fn members_that_are_wrong() {
         (json!({"temperature": 2.5}), "#/temperature: 2.5 is not less or equal to 2"),
         (json!({"stop": [1]}), "#/stop/0: expected type: String, found: Integer"),
         (json!({"stop": 1}), "#/stop: expected type: String or JSONArray, found: Integer"),
+        (
+            json!({"stop": "a", "stop_sequences": ["b"]}),
+            "#: stop and stop_sequences contradict each other",
+        ),
         (json!({"prompt": "x"}), "#: extraneous key [prompt] is not permitted"),
         (json!({"chat_template": "x"}), "#: extraneous key [chat_template] is not permitted"),
         (
@@ -41,7 +45,7 @@ fn members_that_are_wrong() {
         ),
         (json!({"reasoning_effort": ""}), "#/reasoning_effort: expected minLength: 1, actual: 0"),
     ] {
-        refused(more, words);
+        refused(&more, words);
     }
 }
 
@@ -106,7 +110,7 @@ fn tools_that_are_wrong() {
             "#/tool_choice: a call is required, but there is no tool",
         ),
     ] {
-        refused(more, words);
+        refused(&more, words);
     }
 }
 
@@ -157,7 +161,7 @@ fn messages_that_are_wrong() {
         (url("data:image/png;base64,a-b_"), only),
         (url("data:image/png;base64,"), only),
     ] {
-        refused(json!({ "messages": messages }), words);
+        refused(&json!({ "messages": messages }), words);
     }
 }
 
@@ -191,7 +195,7 @@ fn calls_and_results_belong_together() {
             "#/messages: the tool call b has no message of a tool behind it",
         ),
     ] {
-        refused(json!({ "messages": messages }), words);
+        refused(&json!({ "messages": messages }), words);
     }
 }
 

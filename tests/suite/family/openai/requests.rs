@@ -58,7 +58,6 @@ fn what_the_hub_does_not_know_reaches_the_container() {
         "metadata": {"a": "b"},
         "store": false,
         "service_tier": "auto",
-        "parallel_tool_calls": false,
         "top_k": 20,
         "chat_template_kwargs": {"enable_thinking": false},
         "response_format": {"type": "json_object"},
@@ -167,9 +166,16 @@ fn results_of_tools_are_one_turn_behind_the_calls() {
 #[test]
 fn which_tool_is_called() {
     let tools = |choice: Value| {
-        asked(&json!({"messages": [{"role": "user", "content": "Hi"}], "tools": [weather()],
-            "tool_choice": choice}))["toolConfig"]
-            .clone()
+        let asked = asked(&json!({"messages": [{"role": "user", "content": "Hi"}],
+            "tools": [weather()], "tool_choice": choice, "parallel_tool_calls": false}));
+        // It goes with the tools.
+        let fields = &asked["additionalModelRequestFields"];
+        let is_offered = !asked["toolConfig"].is_null();
+        assert_eq!(
+            *fields,
+            if is_offered { json!({"parallel_tool_calls": false}) } else { Value::Null }
+        );
+        asked["toolConfig"].clone()
     };
     assert_eq!(tools(json!("auto"))["toolChoice"], json!({"auto": {}}));
     assert_eq!(tools(json!("none")), Value::Null);

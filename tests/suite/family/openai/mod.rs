@@ -34,7 +34,9 @@ pub(super) fn folded(chunks: &[Value], piece: &str) -> Value {
             match (name.as_str(), said) {
                 ("role", role) => message["role"] = role.clone(),
                 ("tool_calls", pieces) => {
-                    pieces.as_array().unwrap().iter().for_each(|piece| call(&mut calls, piece))
+                    for piece in pieces.as_array().unwrap() {
+                        call(&mut calls, piece);
+                    }
                 }
                 (name, Value::String(text)) => {
                     let before = message.get(name).and_then(Value::as_str).unwrap_or_default();
