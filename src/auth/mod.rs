@@ -25,7 +25,7 @@ mod verify;
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, HOST};
+use http::header::{AUTHORIZATION, HOST, HeaderName};
 use http::request::Parts;
 use time::{Duration, OffsetDateTime};
 
@@ -33,6 +33,9 @@ pub use keyring::{AccessKey, BearerKey, Keyring, KeyringError};
 pub use verify::Pending;
 
 use crate::Result;
+use crate::wire::Dialect;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// How far a signature's date may be from now, either way.
 pub const WINDOW: Duration = Duration::minutes(5);
@@ -151,7 +154,10 @@ impl Authenticator {
             return Err(refusal::query_string());
         }
         let mut values = head.headers.get_all(AUTHORIZATION).into_iter();
-        let value = values.next().ok_or_else(refusal::missing)?;
+        let Some(value) = values.next() else {
+            let key = anthropic_key(head).ok_or_else(refusal::missing)?;
+            return keys.bearer(key, now).map(Claim::Known);
+        };
         if values.next().is_some() {
             return Err(refusal::repeated("Authorization"));
         }
@@ -180,6 +186,14 @@ impl Keys {
             .cloned()
             .ok_or_else(refusal::api_key)
     }
+}
+
+/// The bearer key of a call to Anthropic's API, whose clients send it in a header of their own.
+fn anthropic_key(head: &Parts) -> Option<&[u8]> {
+    let is_anthropic = Dialect::of_path(head.uri.path()) == Dialect::Anthropic;
+    let mut keys = head.headers.get_all(API_KEY).into_iter().filter(|_| is_anthropic);
+    let key = keys.next()?;
+    keys.next().is_none().then(|| key.as_bytes().trim_ascii()).filter(|key| !key.is_empty())
 }
 
 /// Whether a query string has a parameter of a presigned URL.

@@ -9,7 +9,7 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::{Answering, Signed};
 use crate::catalog::Catalog;
-use crate::ops::{Call, Operation, Route};
+use crate::ops::{Call, Envelope, Operation, Route};
 use crate::wire::Body;
 use crate::{Error, Result};
 
@@ -56,8 +56,14 @@ where
         Box::pin(async move {
             let Signed { record, principal, head, body, share } = signed;
             let route = Route::parse(&head.method, head.uri.path())?;
-            record.operation(route.operation.name(), route.model_id.as_deref());
-            let deployment = match &route.model_id {
+            let (model_id, streamed) = if route.operation.names_model_in_body() {
+                let envelope = Envelope::read(&body)?;
+                (Some(envelope.model), envelope.stream)
+            } else {
+                (route.model_id, false)
+            };
+            record.operation(route.operation.name(), model_id.as_deref());
+            let deployment = match &model_id {
                 Some(id) if route.operation.is_built() => Some(catalog.resolve(id)?),
                 _ => None,
             };
@@ -65,8 +71,8 @@ where
                 record.model(&deployment.model_id);
             }
             let operation: Operation = route.operation;
-            let model_id = route.model_id;
-            let call = Call { record, principal, operation, deployment, model_id, head, body };
+            let call =
+                Call { record, principal, operation, deployment, model_id, streamed, head, body };
             let answered = inner.oneshot(call).await;
             // The question has been encoded and sent: its body's memory is free again.
             drop(share);

@@ -12,10 +12,13 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::{Answering, Arrived, Inbound};
 use crate::meter::Meter;
-use crate::wire::Body;
 use crate::wire::body::End;
+use crate::wire::{Body, Dialect};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+/// The names that the SDKs of the other APIs read.
+const OPENAI_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// Opens and closes records.
 #[derive(Clone, Debug)]
@@ -64,12 +67,20 @@ where
         }
         // Over HTTP/2 the connection would send the body of an answer to HEAD, which breaks the
         // stream; over HTTP/1.1 it would drop it unread.
+        let own_name = match Dialect::of_path(request.uri().path()) {
+            Dialect::RestJson => None,
+            Dialect::OpenAi => Some(OPENAI_REQUEST_ID),
+            Dialect::Anthropic => Some(ANTHROPIC_REQUEST_ID),
+        };
         let bodiless = request.method() == Method::HEAD;
         Box::pin(async move {
             let arrived = Arrived { record: Arc::clone(&record), peer, request };
             let Ok(mut response) = inner.oneshot(arrived).await;
             record.status(response.status().as_u16());
             if let Ok(id) = HeaderValue::from_str(record.id()) {
+                if let Some(name) = own_name {
+                    response.headers_mut().insert(name, id.clone());
+                }
                 response.headers_mut().insert(REQUEST_ID, id);
             }
             if bodiless {

@@ -1,7 +1,14 @@
-//! The operations of the API, one file each, and the table that names them.
+//! The operations of the API and of the others on its host, one file each, and the table that
+//! names them.
 
-mod operation;
+pub mod anthropic;
+pub mod openai;
 pub mod runtime;
+
+mod native;
+mod operation;
+mod question;
+mod stream;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +18,7 @@ use futures_util::future::BoxFuture;
 use http::Response;
 use http::request::Parts;
 
-pub use operation::{Operation, Route};
+pub use operation::{Envelope, Operation, Route};
 
 use crate::auth::Principal;
 use crate::catalog::Deployment;
@@ -33,6 +40,8 @@ pub struct Call {
     pub deployment: Option<Arc<Deployment>>,
     /// The model's id as the caller wrote it, decoded.
     pub model_id: Option<String>,
+    /// Whether the body asks for a stream, in APIs where the path does not.
+    pub streamed: bool,
     /// The request's head.
     pub head: Parts,
     /// The request's body, whole.
@@ -78,7 +87,11 @@ impl tower::Service<Call> for Dispatch {
                 Operation::InvokeModelWithResponseStream => {
                     runtime::invoke_model_with_response_stream::answer(&relay, call).await
                 }
-                Operation::CountTokens => Err(Error::validation(
+                Operation::ChatCompletions => openai::chat_completions::answer(&relay, call).await,
+                Operation::Completions => openai::completions::answer(&relay, call).await,
+                Operation::Messages => anthropic::messages::answer(&relay, call).await,
+                Operation::Responses => Err(Error::not_supported("The route /openai/v1/responses")),
+                Operation::CountTokens | Operation::MessagesCountTokens => Err(Error::validation(
                     // Bedrock's own words for a model without a tokenizer.
                     "The provided model doesn't support counting tokens.",
                 )),

@@ -2,11 +2,13 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
+use crate::converse;
 use crate::wire::Dialect;
 use crate::{Code, Error, Result};
 
-/// The operations of the service model, built or not.
+/// The operations of the service model, built or not, and those of the other APIs on its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as in the service model, which documents them")]
 pub enum Operation {
@@ -21,6 +23,16 @@ pub enum Operation {
     StartAsyncInvoke,
     GetAsyncInvoke,
     ListAsyncInvokes,
+    /// `POST /openai/v1/chat/completions`
+    ChatCompletions,
+    /// `POST /openai/v1/completions`
+    Completions,
+    /// `POST /openai/v1/responses`
+    Responses,
+    /// `POST /anthropic/v1/messages`
+    Messages,
+    /// `POST /anthropic/v1/messages/count_tokens`
+    MessagesCountTokens,
 }
 
 /// The operation that a request names, and the model it is for.
@@ -42,6 +54,58 @@ const MODEL: [(&str, Operation); 6] = [
     ("count-tokens", Operation::CountTokens),
 ];
 
+/// `/openai/v1/…`
+const OPENAI: [(&str, Operation); 3] = [
+    ("chat/completions", Operation::ChatCompletions),
+    ("completions", Operation::Completions),
+    ("responses", Operation::Responses),
+];
+
+/// `/anthropic/v1/…`
+const ANTHROPIC: [(&str, Operation); 2] =
+    [("messages", Operation::Messages), ("messages/count_tokens", Operation::MessagesCountTokens)];
+
+/// The operation of a route below `base`, wherever that begins.
+fn of_route<'a>(
+    path: &'a str,
+    base: &str,
+    routes: &[(&str, Operation)],
+) -> Option<(Method, Operation, Option<&'a str>)> {
+    let (_, below) = path.split_once(base)?;
+    let (_, operation) = routes.iter().find(|(route, _)| *route == below)?;
+    Some((Method::POST, *operation, None))
+}
+
+/// What a body says that names its model itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// The model that is asked.
+    pub model: String,
+    /// Whether the sender reads a stream.
+    pub stream: bool,
+}
+
+impl Envelope {
+    /// Reads the envelope and nothing else; what else is wrong with the body is for its family to
+    /// say.
+    pub fn read(body: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Members {
+            #[serde(default)]
+            model: Option<String>,
+            #[serde(default)]
+            stream: Option<bool>,
+        }
+        let members: Members = converse::read(body)?;
+        match members.model {
+            Some(model) if !model.is_empty() => {
+                Ok(Self { model, stream: members.stream.unwrap_or_default() })
+            }
+            _ => Err(Error::validation("you must provide a model parameter")),
+        }
+    }
+}
+
 impl Operation {
     /// The operation's name in the service model.
     pub const fn name(self) -> &'static str {
@@ -57,6 +121,11 @@ impl Operation {
             Self::StartAsyncInvoke => "StartAsyncInvoke",
             Self::GetAsyncInvoke => "GetAsyncInvoke",
             Self::ListAsyncInvokes => "ListAsyncInvokes",
+            Self::ChatCompletions => "ChatCompletions",
+            Self::Completions => "Completions",
+            Self::Responses => "Responses",
+            Self::Messages => "Messages",
+            Self::MessagesCountTokens => "MessagesCountTokens",
         }
     }
 
@@ -69,6 +138,18 @@ impl Operation {
                 | Self::InvokeModel
                 | Self::InvokeModelWithResponseStream
                 | Self::CountTokens
+        ) || (self.names_model_in_body() && !matches!(self, Self::Responses))
+    }
+
+    /// Whether the body names the model, and says whether its sender reads a stream.
+    pub const fn names_model_in_body(self) -> bool {
+        matches!(
+            self,
+            Self::ChatCompletions
+                | Self::Completions
+                | Self::Responses
+                | Self::Messages
+                | Self::MessagesCountTokens
         )
     }
 }
@@ -87,12 +168,12 @@ impl Route {
     /// # Ok::<(), helan::Error>(())
     /// ```
     pub fn parse(method: &Method, path: &str) -> Result<Self> {
-        match Dialect::of_path(path) {
-            Dialect::RestJson => {}
-            Dialect::OpenAi => return Err(Error::not_supported("The route /openai/v1")),
-            Dialect::Anthropic => return Err(Error::not_supported("The route /anthropic/v1")),
-        }
-        let (wanted, operation, model_id) = Self::of_path(path).ok_or_else(unknown)?;
+        let found = match Dialect::of_path(path) {
+            Dialect::RestJson => Self::of_path(path),
+            Dialect::OpenAi => of_route(path, "/openai/v1/", &OPENAI),
+            Dialect::Anthropic => of_route(path, "/anthropic/v1/", &ANTHROPIC),
+        };
+        let (wanted, operation, model_id) = found.ok_or_else(unknown)?;
         if operation == Operation::StartAsyncInvoke && method == Method::GET {
             return Ok(Self { operation: Operation::ListAsyncInvokes, model_id: None });
         }

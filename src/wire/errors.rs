@@ -41,9 +41,10 @@ impl Dialect {
     }
 }
 
-/// Renders `error` as an HTTP answer.
-pub fn error_response(error: &Error, dialect: Dialect, request_id: &str) -> Response<Body> {
-    let body = match dialect {
+/// `error` in the shape of a dialect: the body of an answer, or what ends a stream of server-sent
+/// events.
+pub fn error_body(error: &Error, dialect: Dialect, request_id: &str) -> Value {
+    match dialect {
         Dialect::RestJson => rest_json(error),
         Dialect::OpenAi => json!({ "error": {
             "message": error.message(),
@@ -56,7 +57,12 @@ pub fn error_response(error: &Error, dialect: Dialect, request_id: &str) -> Resp
             "error": { "type": anthropic_type(error.code()), "message": error.message() },
             "request_id": request_id,
         }),
-    };
+    }
+}
+
+/// Renders `error` as an HTTP answer.
+pub fn error_response(error: &Error, dialect: Dialect, request_id: &str) -> Response<Body> {
+    let body = error_body(error, dialect, request_id);
     let mut response = Response::new(Body::full(Bytes::from(body.to_string())));
     *response.status_mut() = error.code().status();
     let headers = response.headers_mut();

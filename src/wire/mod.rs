@@ -2,6 +2,7 @@
 //!
 //! - [`frame`]: the AWS event stream, both directions.
 //! - [`lines`]: what containers stream, cut into lines, each line sniffed.
+//! - [`sse`]: server-sent events, for callers.
 //! - [`Payload`] and [`Reply`]: what goes up to a container and what comes down.
 //! - [`Body`]: a response body, which knows how it ended.
 //! - [`error_response`] and [`exception`]: errors in each API's own shape.
@@ -11,7 +12,8 @@ mod errors;
 pub mod frame;
 pub mod lines;
 mod payload;
+pub mod sse;
 
 pub use body::Body;
-pub use errors::{Dialect, Exceptions, error_response, exception};
+pub use errors::{Dialect, Exceptions, error_body, error_response, exception};
 pub use payload::{Payload, Reply};

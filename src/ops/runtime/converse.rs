@@ -3,9 +3,8 @@
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-use super::question;
 use crate::converse::Fold;
-use crate::ops::Call;
+use crate::ops::{Call, question};
 use crate::relay::{Relay, Want};
 use crate::wire::Body;
 use crate::{Error, Result};

@@ -3,10 +3,10 @@
 use bytes::BytesMut;
 use http::Response;
 
-use super::frames::{self, Speak};
-use super::question;
+use super::broken;
 use crate::converse::Event;
-use crate::ops::Call;
+use crate::ops::stream::{self, Speak};
+use crate::ops::{Call, question};
 use crate::relay::{Relay, Want};
 use crate::wire::{Body, Exceptions, frame};
 use crate::{Error, Result};
@@ -18,7 +18,7 @@ pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response
     let ask = question::read(&call)?;
     let hints = question::hints(&call, &deployment.target);
     let answer = relay.ask(&deployment, &ask, Want::Events, hints, &call.record).await?;
-    Ok(frames::response(answer, Events { padding: relay.random() }, call.record))
+    Ok(stream::response(answer, Events { padding: relay.random() }, call.record))
 }
 
 /// Each event is a frame of its own.
@@ -27,9 +27,9 @@ struct Events {
 }
 
 impl Speak for Events {
-    const EXCEPTIONS: Exceptions = Exceptions::ConverseStream;
+    const CONTENT_TYPE: &'static str = frame::CONTENT_TYPE;
 
-    fn frames(&mut self, event: &Event, out: &mut BytesMut) -> Result<usize> {
+    fn event(&mut self, event: &Event, out: &mut BytesMut) -> Result<usize> {
         let padding = frame::padding(&mut self.padding);
         let mut open = frame::begin_event(out, event.name());
         event
@@ -37,5 +37,9 @@ impl Speak for Events {
             .map_err(|error| Error::internal().because(error))?;
         open.finish()?;
         Ok(1)
+    }
+
+    fn failed(&mut self, error: &Error, out: &mut BytesMut) {
+        broken(error, Exceptions::ConverseStream, out);
     }
 }

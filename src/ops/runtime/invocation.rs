@@ -1,19 +1,14 @@
 //! What `InvokeModel` and `InvokeModelWithResponseStream` have in common: the request up to the
 //! question, and the headers of the answer.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response};
-use serde_json::value::RawValue;
 
-use super::question;
 use crate::catalog::Deployment;
 use crate::clock::Clock;
 use crate::converse::{PerformanceConfiguration, ServiceTier, TokenUsage};
 use crate::family::{self, Family, Invocation, Question};
-use crate::ops::Call;
+use crate::ops::{Call, question};
 use crate::wire::{Body, Payload};
 use crate::{Error, Result};
 
@@ -38,9 +33,7 @@ impl Asked {
     pub(super) fn read(call: &Call) -> Result<Self> {
         let headers = &call.head.headers;
         question::refuse_compressed(headers)?;
-        if headers.contains_key("x-amzn-bedrock-guardrailidentifier") {
-            return Err(Error::not_supported("X-Amzn-Bedrock-GuardrailIdentifier"));
-        }
+        question::refuse_guardrail_header(headers)?;
         if let Some(metadata) = headers.get(METADATA) {
             call.record.request_metadata(metadata_of(metadata)?);
         }
@@ -100,7 +93,7 @@ pub(super) fn read(
     streamed: bool,
     clock: &Clock,
 ) -> Result<Question> {
-    refuse_guardrails(&call.body)?;
+    question::refuse_guardrail_member(&call.body)?;
     let model_id = call.model_id.as_deref().unwrap_or_default();
     let family = family_of(deployment, model_id, &call.body)?;
     call.record.family(family.name());
@@ -111,19 +104,6 @@ pub(super) fn read(
     fields.service_tier = asked.service_tier;
     call.record.adapted(&question.adapted);
     Ok(question)
-}
-
-/// Whoever asks for a guardrail in the body must not be answered without it.
-fn refuse_guardrails(body: &[u8]) -> Result<()> {
-    const MEMBER: &str = "amazon-bedrock-guardrailConfig";
-    let is_member = || {
-        serde_json::from_slice::<HashMap<Cow<'_, str>, &RawValue>>(body)
-            .is_ok_and(|members| members.contains_key(MEMBER))
-    };
-    if memchr::memmem::find(body, MEMBER.as_bytes()).is_some() && is_member() {
-        return Err(Error::not_supported(MEMBER));
-    }
-    Ok(())
 }
 
 fn family_of(deployment: &Deployment, model_id: &str, body: &[u8]) -> Result<&'static dyn Family> {

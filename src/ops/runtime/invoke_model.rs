@@ -1,16 +1,14 @@
 //! `InvokeModel`: `POST /model/{modelId}/invoke`, in the provider's own words.
 
 use http::Response;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::CONTENT_TYPE;
 
 use super::invocation::{self, Asked};
-use super::question;
 use crate::Result;
 use crate::catalog::Deployment;
-use crate::converse::{BlockOrder, Fold};
-use crate::family::Question;
-use crate::ops::Call;
-use crate::relay::{Relay, Want};
+use crate::ops::native::{self, Whole};
+use crate::ops::{Call, question};
+use crate::relay::Relay;
 use crate::wire::Body;
 
 /// Answers one call.
@@ -32,28 +30,10 @@ async fn translated(
     deployment: &Deployment,
     asked: Asked,
 ) -> Result<Response<Body>> {
-    let Question { ask, voice, .. } =
-        invocation::read(call, deployment, asked, false, relay.clock())?;
+    let question = invocation::read(call, deployment, asked, false, relay.clock())?;
     let hints = question::hints(call, &deployment.target);
-    let mut answer = relay.ask(deployment, &ask, Want::Whole, hints, &call.record).await?;
-
-    // As generated: the families say themselves where reasoning belongs.
-    let mut fold = Fold::new(BlockOrder::AsGenerated);
-    let mut events = vec![];
-    loop {
-        let more = answer.next(&mut events).await?;
-        events.drain(..).for_each(|event| fold.push(event));
-        if !more {
-            break;
-        }
-    }
-    let answer = fold.finish()?;
-    let (usage, latency_ms) = (answer.usage.clone(), answer.metrics.latency_ms);
-    let body = voice.whole(answer)?;
-    call.record.events(1);
-
-    let mut response = Response::new(Body::full(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let Whole { mut response, usage, latency_ms } =
+        native::whole(relay, deployment, question, hints, &call.record).await?;
     invocation::counted(&mut response, Some(&usage), latency_ms);
     Ok(response)
 }

@@ -13,14 +13,14 @@ use http::Response;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Serialize;
 
-use super::frames::{self, Speak};
+use super::broken;
 use super::invocation::{self, Asked};
-use super::question;
 use crate::catalog::Deployment;
 use crate::converse::{Event, MetadataEvent};
 use crate::family::{Chunks, Question, Voice};
 use crate::meter::Record;
-use crate::ops::Call;
+use crate::ops::stream::{self, Speak};
+use crate::ops::{Call, question};
 use crate::relay::{Relay, Want};
 use crate::wire::{Body, Exceptions, frame};
 use crate::{Error, Result};
@@ -58,7 +58,7 @@ async fn translated(
         padding: relay.random(),
         record: Arc::clone(&call.record),
     };
-    let mut response = frames::response(answer, native, call.record);
+    let mut response = stream::response(answer, native, call.record);
     response.headers_mut().insert(CHUNK_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
@@ -105,9 +105,9 @@ impl Native {
 }
 
 impl Speak for Native {
-    const EXCEPTIONS: Exceptions = Exceptions::ResponseStream;
+    const CONTENT_TYPE: &'static str = frame::CONTENT_TYPE;
 
-    fn frames(&mut self, event: &Event, out: &mut BytesMut) -> Result<usize> {
+    fn event(&mut self, event: &Event, out: &mut BytesMut) -> Result<usize> {
         self.chunks.clear();
         self.voice.chunks(event, &mut self.chunks)?;
         if let Event::Metadata(metadata) = event {
@@ -118,6 +118,10 @@ impl Speak for Native {
             write_chunk(chunk, &mut self.padding, out)?;
         }
         Ok(self.chunks.len())
+    }
+
+    fn failed(&mut self, error: &Error, out: &mut BytesMut) {
+        broken(error, Exceptions::ResponseStream, out);
     }
 }
 
@@ -172,7 +176,7 @@ impl Parts {
             if let Err(error) = written {
                 parts.body = None;
                 parts.record.failed(&error);
-                frames::broken(&error, Exceptions::ResponseStream, &mut parts.buffer);
+                broken(&error, Exceptions::ResponseStream, &mut parts.buffer);
             } else {
                 parts.record.events(1);
             }

@@ -5,6 +5,16 @@ pub mod converse_stream;
 pub mod invoke_model;
 pub mod invoke_model_with_response_stream;
 
-mod frames;
 mod invocation;
-mod question;
+
+use bytes::BytesMut;
+
+use crate::Error;
+use crate::wire::{Exceptions, exception, frame};
+
+/// Appends the frame that ends a stream which failed.
+fn broken(error: &Error, exceptions: Exceptions, out: &mut BytesMut) {
+    let (name, payload) = exception(error, exceptions);
+    // An exception is never near the frame limit.
+    let _ = frame::exception(out, name, &payload);
+}

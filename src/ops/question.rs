@@ -1,15 +1,19 @@
-//! What `Converse` and `ConverseStream` have in common: the request, up to the question.
+//! From a request to the question: what the operations have in common.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use serde_json::value::RawValue;
 
+use super::Call;
 use crate::catalog::Target;
 use crate::converse::{Ask, Request};
-use crate::ops::Call;
 use crate::transport::Hints;
 use crate::{Error, Result};
 
-/// Reads and validates the body; refuses by name what is not built yet.
+/// Reads and validates the body of `Converse` or `ConverseStream`; refuses by name what is not built yet.
 pub(super) fn read(call: &Call) -> Result<Ask> {
     refuse_compressed(&call.head.headers)?;
     let request = Request::parse(&call.body)?;
@@ -38,17 +42,37 @@ pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<()> {
 /// A guardrail may be asked for by a member, by a header, or by a key of the model's own fields.
 /// Whoever asks for one must not be answered without it.
 fn refuse_guardrails(call: &Call, request: &Request) -> Result<()> {
+    refuse_guardrail_header(&call.head.headers)?;
     let fields = request.additional_model_request_fields.as_ref();
     let asked = if request.guardrail_config.is_some() {
         "guardrailConfig"
-    } else if call.head.headers.contains_key("x-amzn-bedrock-guardrailidentifier") {
-        "X-Amzn-Bedrock-GuardrailIdentifier"
     } else if fields.is_some_and(|fields| fields.get("amazon-bedrock-guardrailConfig").is_some()) {
         "amazon-bedrock-guardrailConfig"
     } else {
         return Ok(());
     };
     Err(Error::not_supported(asked))
+}
+
+/// The header that asks for a guardrail, of every operation that has one.
+pub(super) fn refuse_guardrail_header(headers: &HeaderMap) -> Result<()> {
+    if headers.contains_key("x-amzn-bedrock-guardrailidentifier") {
+        return Err(Error::not_supported("X-Amzn-Bedrock-GuardrailIdentifier"));
+    }
+    Ok(())
+}
+
+/// Whoever asks for a guardrail in a native body must not be answered without it.
+pub(super) fn refuse_guardrail_member(body: &[u8]) -> Result<()> {
+    const MEMBER: &str = "amazon-bedrock-guardrailConfig";
+    let is_member = || {
+        serde_json::from_slice::<HashMap<Cow<'_, str>, &RawValue>>(body)
+            .is_ok_and(|members| members.contains_key(MEMBER))
+    };
+    if memchr::memmem::find(body, MEMBER.as_bytes()).is_some() && is_member() {
+        return Err(Error::not_supported(MEMBER));
+    }
+    Ok(())
 }
 
 /// What the call's headers tell the endpoint: the names that SageMaker itself reads, as far as the

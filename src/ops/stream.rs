@@ -1,4 +1,4 @@
-//! An answer as event-stream frames: what the operations that stream have in common.
+//! An answer as a stream: what the operations that stream have in common.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,22 +11,28 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use crate::converse::Event;
 use crate::meter::Record;
 use crate::relay::Answer;
-use crate::wire::{Body, Exceptions, exception, frame};
+use crate::wire::Body;
 use crate::{Error, Result};
 
-/// Writes events as the frames of one operation.
+/// Writes one answer in the words of one operation.
 pub(super) trait Speak: Send + 'static {
-    /// The exceptions that the operation's stream has.
-    const EXCEPTIONS: Exceptions;
+    /// The media type of the stream.
+    const CONTENT_TYPE: &'static str;
 
-    /// Appends the frames of `event` to `out`, and tells how many.
-    fn frames(&mut self, event: &Event, out: &mut BytesMut) -> Result<usize>;
+    /// Appends what `event` says to `out`, and tells in how many pieces.
+    fn event(&mut self, event: &Event, out: &mut BytesMut) -> Result<usize>;
+
+    /// Appends what ends a stream that failed.
+    fn failed(&mut self, error: &Error, out: &mut BytesMut);
+
+    /// Appends what follows the last event of a complete answer.
+    fn ended(&mut self, _out: &mut BytesMut) {}
 }
 
-/// The response that streams `answer`. Its failures are exception frames from here on.
-pub(super) fn response(answer: Answer, speak: impl Speak, record: Arc<Record>) -> Response<Body> {
+/// The response that streams `answer`. Its failures are part of the stream from here on.
+pub(super) fn response<S: Speak>(answer: Answer, speak: S, record: Arc<Record>) -> Response<Body> {
     let mut response = Response::new(Body::stream(stream(answer, speak, record)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(frame::CONTENT_TYPE));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(S::CONTENT_TYPE));
     response
 }
 
@@ -40,7 +46,7 @@ fn stream<S: Speak>(
     futures_util::stream::unfold(Some((answer, writer)), |state| async move {
         let (mut answer, mut writer) = state?;
         loop {
-            // The head has left: a panic, too, becomes a frame that says so.
+            // The head has left: a panic, too, becomes a part of the stream that says so.
             let next = AssertUnwindSafe(answer.next(&mut writer.events)).catch_unwind().await;
             let next = next.unwrap_or_else(|_| Err(Error::internal().because("a panic")));
             match writer.write(next) {
@@ -60,16 +66,20 @@ struct Writer<S> {
 }
 
 impl<S: Speak> Writer<S> {
-    /// Writes the waiting events, and the exception that follows them if there is one. Tells
+    /// Writes the waiting events, and the failure that follows them if there is one. Tells
     /// whether more is to come.
     fn write(&mut self, next: Result<bool>) -> (Bytes, bool) {
         let written = self.events();
         self.events.clear();
         let more = match next.and_then(|more| written.map(|()| more)) {
-            Ok(more) => more,
+            Ok(true) => true,
+            Ok(false) => {
+                self.speak.ended(&mut self.buffer);
+                false
+            }
             Err(error) => {
                 self.record.failed(&error);
-                broken(&error, S::EXCEPTIONS, &mut self.buffer);
+                self.speak.failed(&error, &mut self.buffer);
                 false
             }
         };
@@ -79,18 +89,11 @@ impl<S: Speak> Writer<S> {
     fn events(&mut self) -> Result<()> {
         let mut count = 0;
         for event in &self.events {
-            count += self.speak.frames(event, &mut self.buffer)?;
+            count += self.speak.event(event, &mut self.buffer)?;
         }
         if count > 0 {
             self.record.events(count);
         }
         Ok(())
     }
-}
-
-/// Appends the frame that ends a stream which failed.
-pub(super) fn broken(error: &Error, exceptions: Exceptions, out: &mut BytesMut) {
-    let (name, payload) = exception(error, exceptions);
-    // An exception is never near the frame limit.
-    let _ = frame::exception(out, name, &payload);
 }

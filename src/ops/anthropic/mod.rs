@@ -1,0 +1,3 @@
+//! `/anthropic/v1`: Anthropic's API on the host of `bedrock-runtime`.
+
+pub mod messages;
