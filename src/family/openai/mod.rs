@@ -13,10 +13,12 @@ pub mod completion;
 mod answer;
 mod messages;
 mod request;
+mod route;
 mod tools;
 
 pub use answer::{Reasoning, Shape, Style, Usage, voice};
 pub use request::Chat;
+pub use route::{ChatCompletions, Completions};
 
 use serde_json::{Map, Value};
 

@@ -10,5 +10,5 @@ use crate::wire::{Body, Dialect};
 
 /// Answers one call.
 pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
-    native::route(relay, call, &openai::CHAT_COMPLETIONS, Dialect::OpenAi).await
+    native::route(relay, call, &openai::ChatCompletions, Dialect::OpenAi).await
 }

@@ -188,7 +188,7 @@ async fn what_is_not_built_is_refused_by_its_name() {
     let refusal = "X-Amzn-Bedrock-GuardrailIdentifier is not supported by this gateway yet.";
     refused(&answer, 400, "ValidationException", refusal);
 
-    let answer = post(at, "/openai/v1/chat/completions", "{}").await;
+    let answer = post(at, "/openai/v1/responses", r#"{"model":"m"}"#).await;
     assert_eq!(answer.status, 400);
     let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(message.contains("is not supported by this gateway yet."), "in OpenAI's own shape");
