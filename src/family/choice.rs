@@ -51,7 +51,7 @@ fn of_body(body: &[u8]) -> Option<&'static dyn Family> {
     if has("inputText") {
         return Some(&titan::Titan);
     }
-    if has("messages") && (has_any(&["schemaVersion", "inferenceConfig", "toolConfig"])) {
+    if has("messages") && has_any(&["schemaVersion", "inferenceConfig", "toolConfig"]) {
         return Some(&nova::Nova);
     }
     if has("message") {
