@@ -127,14 +127,12 @@ impl Family for Nova {
         let mut fields = additional.others;
         // Zero turns the limit off.
         if let Some(top_k) = inference.top_k.filter(|top_k| *top_k > 0) {
-            fields.insert("top_k".to_owned(), top_k.into());
+            set(&mut fields, "top_k", top_k.into(), "topK")?;
         }
         if let Some(reasoning) = reasoning {
             let enabled = reasoning.r#type.as_deref() == Some("enabled");
-            fields.insert(
-                "chat_template_kwargs".to_owned(),
-                json!({"enable_thinking": enabled, "thinking": enabled}),
-            );
+            let switches = json!({"enable_thinking": enabled, "thinking": enabled});
+            set(&mut fields, "chat_template_kwargs", switches, "reasoningConfig")?;
             let effort = reasoning.max_reasoning_effort.filter(|_| enabled);
             request.output_config = Some(OutputConfig { effort, text_format: None });
         }
@@ -142,6 +140,17 @@ impl Family for Nova {
         request.validate()?;
         Ok(Question::new(Ask::from(request), Events))
     }
+}
+
+/// Sets a field that the container reads, unless the caller has set it too: which of the two should
+/// win is not ours to guess.
+fn set(fields: &mut Map<String, Value>, name: &str, value: Value, said: &str) -> Result<()> {
+    if fields.insert(name.to_owned(), value).is_some() {
+        return Err(malformed(&format!(
+            "#/additionalModelRequestFields: [{name}] conflicts with {said}"
+        )));
+    }
+    Ok(())
 }
 
 fn messages(turns: Vec<Turn>) -> Result<Vec<Message>> {

@@ -4,6 +4,8 @@
 //! A [`Template`] is compiled once from `chat_template.jinja` or `tokenizer_config.json` and then
 //! rendered for every call. The engine is `minijinja`; where it differs from Jinja2 and Python,
 //! `rewrite` respells the source and `python` brings the types, filters and methods.
+//!
+//! The way back is [`turns`]: what a prompt in a known template shows.
 
 mod builtin;
 mod control;

@@ -65,7 +65,10 @@ impl Turns {
         let message = turn.message.as_deref().unwrap_or_default();
         match turn.role {
             Speaker::System if self.messages.is_empty() => self.instruct(message),
-            Speaker::System => self.say(Role::System, text(message)),
+            Speaker::System => {
+                self.all_answered(at)?;
+                self.say(Role::System, text(message));
+            }
             Speaker::User => {
                 self.all_answered(at)?;
                 self.say(Role::User, text(message));

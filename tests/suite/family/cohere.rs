@@ -441,7 +441,51 @@ fn calls_have_no_ids() {
     );
 }
 
+/// Any history, calls and results in any order.
+fn any_turns() -> impl Strategy<Value = Vec<Value>> {
+    let city = || prop_oneof![Just("a"), Just("b")];
+    let call = move || proptest::collection::vec(city().prop_map(asked), 0..3);
+    let result = move || {
+        let result = city().prop_map(|city| json!({"call": asked(city), "outputs": [{"x": 1}]}));
+        proptest::collection::vec(result, 0..3)
+    };
+    let message = || prop_oneof![Just(""), Just("x")];
+    let turn = prop_oneof![
+        2 => message().prop_map(|text| json!({"role": "USER", "message": text})),
+        1 => message().prop_map(|text| json!({"role": "SYSTEM", "message": text})),
+        2 => (message(), call()).prop_map(
+            |(text, calls)| json!({"role": "CHATBOT", "message": text, "tool_calls": calls})
+        ),
+        2 => result().prop_map(|results| json!({"role": "TOOL", "tool_results": results})),
+    ];
+    proptest::collection::vec(turn, 0..8)
+}
+
 proptest! {
+    #[test]
+    fn what_is_taken_is_a_conversation_that_converse_takes(
+        history in any_turns(),
+        message in prop_oneof![Just(""), Just("x")],
+        result in proptest::option::of(prop_oneof![Just("a"), Just("b")]),
+    ) {
+        let results: Vec<_> = result
+            .into_iter()
+            .map(|city| json!({"call": asked(city), "outputs": []}))
+            .collect();
+        let body = json!({"message": message, "chat_history": history, "tools": tools(),
+            "tool_results": results})
+        .to_string();
+        if let Ok(question) = family("cohere").read(body.as_bytes(), invocation(false)) {
+            let shown = as_converse(&question.ask).to_string();
+            let request = helan::converse::Request::parse(shown.as_bytes()).unwrap();
+            if let Err(error) = request.validate() {
+                // The chat may begin with the model's own words.
+                let is_first = error.message().starts_with("A conversation must start with");
+                prop_assert!(is_first, "{}: {} {}", error, body, shown);
+            }
+        }
+    }
+
     #[test]
     fn chunks_of_command_fold_to_the_whole(events in any_answer()) {
         let request = json!({"prompt": "x"});

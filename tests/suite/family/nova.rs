@@ -131,6 +131,9 @@ fn fields_that_converse_has_for_nova_are_taken_too() {
         as_converse(&read("nova", &body).ask)["additionalModelRequestFields"],
         json!({"top_k": 7, "repetition_penalty": 1.5})
     );
+    let twice = json!({"messages": hi(), "inferenceConfig": {"topK": 7},
+        "additionalModelRequestFields": {"top_k": 8}});
+    assert!(refusal("nova", &twice).contains("[top_k] conflicts with topK"));
 }
 
 #[test]
