@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::{self, AuthMode, Config, Contract, ControlTokens, TemplateSource};
+use crate::config::{self, AuthMode, Config, Contract, ControlTokens, Prompts, TemplateSource};
 use crate::container::Container;
 use crate::container::openai::{self, OpenAi};
 use crate::container::raw::Raw;
@@ -172,6 +172,11 @@ pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Arc<dy
             return Ok(Arc::new(OpenAi::new(openai::Options {
                 opens_thinking,
                 guard,
+                prompts: match target.prompts {
+                    Prompts::Completion => openai::Prompts::Completion,
+                    Prompts::Turns => openai::Prompts::Turns,
+                },
+                adds_bos: target.adds_bos,
                 images: target.images,
                 cached_in_usage: target.cached_in_usage,
                 model: target.upstream_model.clone(),

@@ -235,6 +235,7 @@ pub const VARIABLES: &[Variable] = &[
     serving!("HELAN_TEMPLATE", template, "its chat template: a built-in's name, or a path"),
     serving!("HELAN_FORMAT", format, "how the model marks reasoning and calls in its text"),
     serving!("HELAN_CONTROL_TOKENS", control_tokens, "neutralise, reject or allow"),
+    serving!("HELAN_PROMPTS", prompts, "completion or turns"),
     serving!("HELAN_ADDS_BOS", adds_bos, "whether the tokenizer puts a BOS token before prompts"),
     serving!("HELAN_DEFAULT_MAX_TOKENS", default_max_tokens, "the limit where none is named"),
     serving!(

@@ -129,6 +129,7 @@ impl<'a> Builder<'a> {
             template: own.template.as_ref().or(self.defaults.template.as_ref()).map(template),
             format: own_or_default!(format),
             control_tokens: own_or_default!(control_tokens).unwrap_or(base.control_tokens),
+            prompts: own_or_default!(prompts).unwrap_or(base.prompts),
             adds_bos: own_or_default!(adds_bos).unwrap_or(base.adds_bos),
             default_max_tokens: own_or_default!(default_max_tokens)
                 .and_then(|limit| u32::try_from(limit).ok())
@@ -147,6 +148,11 @@ impl<'a> Builder<'a> {
         let contract = serving.contract.as_ref().or(self.defaults.contract.as_ref());
         if contract.is_none_or(|contract| !contract.value.takes_text()) {
             self.warn_of_text_keys(serving);
+        } else if let Some(prompts) = &serving.prompts {
+            self.problems.push(prompts.origin.warning(
+                "`prompts` has no effect on a container that takes text".to_owned(),
+                "remove it: prompts go out as they are",
+            ));
         }
         let Some(contract) = &serving.contract else { return };
         let template = serving.template.as_ref().or(self.defaults.template.as_ref());
@@ -165,7 +171,6 @@ impl<'a> Builder<'a> {
     fn warn_of_text_keys(&mut self, serving: &raw::Serving) {
         let keys = [
             ("format", serving.format.as_ref().map(|set| &set.origin)),
-            ("adds_bos", serving.adds_bos.as_ref().map(|set| &set.origin)),
             ("default_max_tokens", serving.default_max_tokens.as_ref().map(|set| &set.origin)),
         ];
         for (key, origin) in keys {

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::reader::{Named, Set, section};
 use super::settings::{
-    AuthMode, BlockOrder, Contract, ControlTokens, Family, LogFormat, LogLevel, Service, Unary,
+    AuthMode, BlockOrder, Contract, ControlTokens, Family, LogFormat, LogLevel, Prompts, Service,
+    Unary,
 };
 use super::value::{AdminListen, Listen, Rate, Size, Span};
 
@@ -201,6 +202,11 @@ section! {
         /// What happens to the model's control tokens in what callers send, if a template tells
         /// them. Default: `"neutralise"`.
         control_tokens: Set<ControlTokens>,
+        /// How prompts that callers have rendered (`InvokeModel`) reach a container with the contract
+        /// `"openai"`: `"completion"`, on the same path as chats, or, for one that takes nothing but
+        /// messages, `"turns"`, as the conversation that the prompt's template shows. Default:
+        /// `"completion"`.
+        prompts: Set<Prompts>,
         /// Whether the container's tokenizer puts a BOS token before the prompt. Default: true.
         adds_bos: Set<bool>,
         /// The limit of tokens for a request that names none, where the container would stop

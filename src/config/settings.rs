@@ -267,6 +267,8 @@ pub struct Target {
     pub format: Option<String>,
     /// What happens to control tokens in what callers send.
     pub control_tokens: ControlTokens,
+    /// How prompts that callers have rendered reach a container that takes messages.
+    pub prompts: Prompts,
     /// Whether the container's tokenizer puts a BOS token before the prompt.
     pub adds_bos: bool,
     /// The limit of tokens for a request that names none, where the container needs one.
@@ -299,6 +301,7 @@ impl Target {
             template: None,
             format: None,
             control_tokens: ControlTokens::default(),
+            prompts: Prompts::default(),
             adds_bos: true,
             default_max_tokens: 2048,
             prefix_aware: false,
@@ -370,6 +373,17 @@ pub enum TemplateSource {
     Builtin(String),
     /// A `chat_template.jinja`, a `tokenizer_config.json`, or a directory with them.
     Path(PathBuf),
+}
+
+words! {
+    /// How prompts that callers have rendered reach a container that takes messages.
+    pub enum Prompts {
+        /// As completions, on the same path.
+        #[default]
+        Completion = "completion",
+        /// As the turns that their template shows.
+        Turns = "turns",
+    }
 }
 
 words! {

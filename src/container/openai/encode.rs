@@ -33,8 +33,8 @@ const OURS: [&str; 11] = [
 /// Additional fields that a container's template reads.
 const RENDERED: [&str; 3] = ["chat_template_kwargs", "documents", "reasoning_effort"];
 
-/// The body for `ask`.
-pub(super) fn body(ask: &Ask, mode: Mode, options: &Options) -> Result<Vec<u8>> {
+/// The body for `ask`. A prompt is sent without its first `bos` bytes.
+pub(super) fn body(ask: &Ask, bos: usize, mode: Mode, options: &Options) -> Result<Vec<u8>> {
     let input = match &ask.input {
         Input::Conversation(conversation) => Sent::Chat {
             messages: messages::turns(conversation, options)?,
@@ -45,7 +45,7 @@ pub(super) fn body(ask: &Ask, mode: Mode, options: &Options) -> Result<Vec<u8>> 
                 .and_then(|config| config.tool_choice.as_ref())
                 .map(Choice::from),
         },
-        Input::Prompt(prompt) => Sent::Prompt(text_alone(prompt)?),
+        Input::Prompt(prompt) => Sent::Prompt(text_alone(prompt)?.get(bos..).unwrap_or_default()),
     };
     refuse_fields(&ask.parameters, &input)?;
     let body = Body {

@@ -9,8 +9,10 @@ mod calls;
 mod chunk;
 mod encode;
 mod messages;
+mod prompt;
 mod tools;
 
+use self::prompt::Seen;
 use super::decoder::{Stream, Unary};
 use super::faults::Fault;
 use super::{Container, Decoder, Mode};
@@ -41,6 +43,11 @@ pub struct Options {
     /// of Llama and Mistral; without it vLLM would stop a completion after 16 tokens. A
     /// conversation without a limit is sent without one: it may fill the context.
     pub prompt_max_tokens: u32,
+    /// How a prompt goes out. Default: [`Prompts::Completion`].
+    pub prompts: Prompts,
+    /// Whether the container's tokenizer puts its BOS token in front of a prompt: then the one that
+    /// the prompt begins with is left out. Default: yes, as vLLM's completions do.
+    pub adds_bos: bool,
     /// Whether reasoning and calls are looked for in the text of a container that marks neither
     /// itself, since it was started without parsers. Default: yes. Answers to prompts always come
     /// as they are.
@@ -62,11 +69,24 @@ impl Default for Options {
             reasoning_history: ReasoningHistory::default(),
             cached_in_usage: false,
             prompt_max_tokens: 512,
+            prompts: Prompts::default(),
+            adds_bos: true,
             markup: true,
             opens_thinking: false,
             guard: Guard::default(),
         }
     }
+}
+
+/// How a prompt that its author has rendered goes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prompts {
+    /// As the completion it is: vLLM, LMI and TGI take one on the same path as chats.
+    #[default]
+    Completion,
+    /// As the turns that its template shows, for a container that takes messages alone; a prompt in
+    /// no known template is one turn of the user.
+    Turns,
 }
 
 /// How an assistant turn's reasoning goes back to the container.
@@ -113,19 +133,36 @@ impl OpenAi {
     pub fn new(options: Options) -> Self {
         Self { options }
     }
-}
 
-impl Container for OpenAi {
-    fn encode(&self, ask: &Ask, mode: Mode) -> Result<Payload> {
-        encode::body(ask, mode, &self.options).map(Payload::json)
-    }
-
-    fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder> {
+    fn reader(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder> {
         let answer = answer::Answer::new(ask, &self.options, mode, random);
         match mode {
             Mode::Unary => Box::new(Unary::new(answer)),
             Mode::Stream => Box::new(Stream::new(answer)),
         }
+    }
+}
+
+impl Container for OpenAi {
+    fn encode(&self, ask: &Ask, mode: Mode) -> Result<Payload> {
+        let Seen { ask, bos, adapted } = prompt::seen(ask, &self.options);
+        let body = encode::body(&ask, bos, mode, &self.options)?;
+        Ok(Payload { adapted, ..Payload::json(body) })
+    }
+
+    fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder> {
+        self.reader(&prompt::seen(ask, &self.options).ask, mode, random)
+    }
+
+    fn begin(
+        &self,
+        ask: &Ask,
+        mode: Mode,
+        random: fastrand::Rng,
+    ) -> Result<(Payload, Box<dyn Decoder>)> {
+        let Seen { ask, bos, adapted } = prompt::seen(ask, &self.options);
+        let body = encode::body(&ask, bos, mode, &self.options)?;
+        Ok((Payload { adapted, ..Payload::json(body) }, self.reader(&ask, mode, random)))
     }
 
     fn refusal(&self, status: Option<u16>, body: &str) -> Error {

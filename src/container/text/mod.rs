@@ -34,7 +34,7 @@ use super::faults::Fault;
 use super::generated::Generated;
 use super::{Container, Decoder, Mode};
 use crate::clock::Clock;
-use crate::converse::{Ask, Input};
+use crate::converse::{Adaptation, Ask, Input};
 use crate::parse::{Format, Start, starts_in_reasoning};
 use crate::template::{Policy, Template};
 use crate::wire::Payload;
@@ -134,9 +134,12 @@ impl Text {
         Asked::new(ask, mode, prompt, has_special(self.format(ask)), &self.options)
     }
 
-    fn payload(&self, asked: Asked<'_>) -> Result<Payload> {
+    fn payload(&self, ask: &Ask, asked: Asked<'_>) -> Result<Payload> {
+        let lost_bos =
+            matches!(&ask.input, Input::Prompt(given) if given.text.len() != asked.prompt.len());
         let body = self.options.dialect.body(asked, self.options.model.as_deref())?;
-        Ok(Payload::json(body))
+        let adapted = if lost_bos { vec![Adaptation::BosRemoved] } else { vec![] };
+        Ok(Payload { adapted, ..Payload::json(body) })
     }
 
     fn reader(
@@ -174,7 +177,7 @@ fn start(prompt: &str) -> Start {
 
 impl Container for Text {
     fn encode(&self, ask: &Ask, mode: Mode) -> Result<Payload> {
-        self.payload(self.asked(ask, mode, self.prompt(ask)?)?)
+        self.payload(ask, self.asked(ask, mode, self.prompt(ask)?)?)
     }
 
     fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder> {
@@ -197,7 +200,7 @@ impl Container for Text {
         let start = start(&prompt);
         let asked = self.asked(ask, mode, prompt)?;
         let limit = asked.limit(self.options.dialect);
-        Ok((self.payload(asked)?, self.reader(ask, mode, limit, start, random)))
+        Ok((self.payload(ask, asked)?, self.reader(ask, mode, limit, start, random)))
     }
 
     fn refusal(&self, status: Option<u16>, body: &str) -> Error {

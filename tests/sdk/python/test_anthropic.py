@@ -436,10 +436,10 @@ def test_a_session_of_claude_code(claude, sent):
 def test_a_text_completion(client):
     prompt = "\n\nHuman: #count\n\nAssistant:"
     body = json.dumps({"prompt": prompt, "max_tokens_to_sample": 50})
-    answer = json.load(client.invoke_model(modelId=QWEN, body=body)["body"])
+    answer = json.load(client.invoke_model(modelId="anthropic.claude-sonnet-4-5-20250929-v1:0", body=body)["body"])
     assert answer["type"] == "completion"
     assert answer["stop_reason"] == "stop_sequence"
-    stream = client.invoke_model_with_response_stream(modelId=QWEN, body=body)["body"]
+    stream = client.invoke_model_with_response_stream(modelId="anthropic.claude-sonnet-4-5-20250929-v1:0", body=body)["body"]
     chunks = [json.loads(event["chunk"]["bytes"]) for event in stream]
     assert "".join(chunk["completion"] for chunk in chunks) == answer["completion"]
     assert chunks[-1]["stop_reason"] == "stop_sequence"

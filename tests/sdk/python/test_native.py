@@ -46,6 +46,42 @@ def test_llama_counts_tokens_and_tells_a_cut(client):
     assert chunks[-1]["stop_reason"] == "length"
 
 
+TURNS = [
+    ("<｜begin▁of▁sentence｜>Be brief.<｜User｜>Hi<｜Assistant｜>Hello<｜end▁of▁sentence｜><｜User｜>#think<｜Assistant｜><think>\n",
+     [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"), ("user", "#think")]),
+    ("<|im_start|>user\n#think<|im_end|>\n<|im_start|>assistant\n", [("user", "#think")]),
+    ("<s>[INST] #think [/INST]", [("user", "#think")]),
+    ("Think of mountains: #think", [("user", "Think of mountains: #think")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("prompt", "turns"), TURNS, ids=["deepseek", "chatml", "mistral", "none"])
+def test_a_container_of_messages_gets_the_turns_of_a_prompt(client, sent, gateway, prompt, turns):
+    body = {"prompt": prompt, "max_tokens": 512}
+    whole, _ = invoke(client, "suite.messages", body)
+    payload = sent()
+    assert [(turn["role"], turn["content"]) for turn in payload["messages"]] == turns
+    assert payload["max_tokens"] == 512 and "prompt" not in payload
+    # The answer is as generated behind that prompt: reasoning is where the template has it.
+    text = whole["choices"][0]["text"]
+    thought = "The user asks for mountains. 贺兰山 is one. 🏔️"
+    opened = "" if prompt.endswith("<think>\n") else "<think>\n"
+    assert text == f"{opened}{thought}\n</think>\n\n贺兰山 (Helan Mountain) rises above Yinchuan."
+    chunks = stream(client, "suite.messages", body)
+    assert "".join(chunk["choices"][0]["text"] for chunk in chunks) == text
+    name = "prompt_wrapped" if turns[0][1] == prompt else "prompt_parsed"
+    processes.eventually("the log", lambda: f'"adapted":"{name}"' in gateway.log())
+
+
+def test_no_prompt_gets_a_second_bos(client, sent, gateway):
+    for bos in ("<｜begin▁of▁sentence｜>", "<|begin_of_text|>", "<s>"):
+        invoke(client, "suite.invoked", {"prompt": f"{bos}Hi", "max_tokens": 5})
+        assert sent()["prompt"] == "Hi", "the tokenizer puts its own there"
+    processes.eventually("the log", lambda: '"adapted":"bos_removed"' in gateway.log())
+    invoke(client, "suite.doubled", {"prompt": "<s>Hi", "max_tokens": 5})
+    assert sent()["prompt"] == "<s>Hi"
+
+
 @pytest.mark.parametrize("content_type", [None, "application/json", "application/octet-stream"])
 def test_any_content_type_is_json(client, content_type):
     more = {"contentType": content_type} if content_type else {}

@@ -6,6 +6,7 @@ mod engines;
 mod faults;
 mod guard;
 mod markup;
+mod prompts;
 mod properties;
 mod tools;
 
