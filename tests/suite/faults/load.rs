@@ -128,6 +128,12 @@ async fn memory_is_flat() {
     super::eventually("idle connections are closed", async || proxy.connections() == 0).await;
 }
 
+fn median(samples: &[u64]) -> u64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
+}
+
 /// As long as `SOAK_SECONDS` says, which `tests/soak/run` sets; else some seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mixed_load_with_random_faults() {
@@ -163,13 +169,16 @@ async fn mixed_load_with_random_faults() {
         tally.given_up,
         tally.wrong.len()
     );
+    let third = resident.len() / 3;
+    let (before, after) = (median(&resident[..third]), median(&resident[2 * third..]));
     println!("resident memory of the gateway in MB (minimum, median, maximum of each minute):");
     for (minute, samples) in resident.chunks_mut(240).enumerate() {
         samples.sort_unstable();
         let at = |at: usize| samples[at].div_ceil(1 << 20);
         println!("  {minute:2}: {} {} {}", at(0), at(samples.len() / 2), at(samples.len() - 1));
     }
-    assert!(tally.healthy > 0 && tally.given_up > 0);
+    assert!(after < before + SLACK, "the median of bytes grew from {before} to {after}");
+    assert!(tally.healthy > 0 && tally.given_up > 0, "{tally:?}");
     let shown = &tally.wrong[..tally.wrong.len().min(20)];
     assert!(shown.is_empty(), "{} wrong:\n{}", tally.wrong.len(), shown.join("\n"));
     bench.comes_to_rest().await;

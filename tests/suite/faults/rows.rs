@@ -94,15 +94,20 @@ const UNREACHABLE: Told =
 const UNREADABLE: Told =
     Refused(503, "ServiceUnavailableException", "an answer that could not be read");
 const BUSY: Told = Refused(503, "ServiceUnavailableException", "endpoint is unavailable");
-const INTERNAL: Told = Refused(500, "InternalServerException", "");
+const INTERNAL: Told = Refused(500, "InternalServerException", "unexpected error");
 const THROTTLED: Told = Refused(429, "ThrottlingException", "Too many requests");
 const NOT_READY: Told = Refused(429, "ModelNotReadyException", "not ready");
 const TIMED_OUT: Told = Refused(408, "ModelTimeoutException", "within the time");
 const BROKE: Told = Refused(424, "ModelErrorException", "connection to the model broke");
-const FAILED: Told = Refused(424, "ModelErrorException", "");
+const SHORT: Told = Refused(424, "ModelErrorException", "ended before it was complete");
+const GARBLED: Told = Refused(424, "ModelErrorException", "could not be read");
+const FAILED: Told = Refused(424, "ModelErrorException", "inner words");
 const STREAM_BROKE: Told =
     BrokenAfterText("ModelStreamErrorException", "connection to the model broke");
-const STREAM_FAILED: Told = BrokenAfterText("ModelStreamErrorException", "");
+const STREAM_SHORT: Told =
+    BrokenAfterText("ModelStreamErrorException", "ended before it was complete");
+const STREAM_GARBLED: Told = BrokenAfterText("ModelStreamErrorException", "could not be read");
+const NOTHING: Told = BrokenAtOnce("ModelStreamErrorException", "ended before it was complete");
 
 /// An error of the container's, which SageMaker hands on as a `ModelError`.
 macro_rules! container {
@@ -241,34 +246,24 @@ pub(super) const ROWS: &[Row] = &[
     row("reset-in-body", after_text(Then::Reset), NotRetried, breaks(UNREADABLE)),
     row("closed-in-body", after_text(Then::Close), NotRetried, breaks(UNREADABLE)),
     row("long-length", Proxy(Damage::LongLength), NotRetried, breaks(UNREADABLE)),
-    row("end-in-frame", after_text(Then::EndInFrame), NotRetried, breaks(FAILED)),
+    row("end-in-frame", after_text(Then::EndInFrame), NotRetried, breaks(GARBLED)),
     row(
         "end-behind-frame",
         after_text(Then::End),
         NotRetried,
-        Each { invoked: FAILED, folded: FAILED, streamed: STREAM_FAILED, chunked: STREAM_FAILED },
+        Each { invoked: GARBLED, folded: SHORT, streamed: STREAM_SHORT, chunked: STREAM_SHORT },
     ),
     row(
         "empty-body",
         Proxy(Damage::Empty),
         NotRetried,
-        Each {
-            invoked: FAILED,
-            folded: FAILED,
-            streamed: BrokenAtOnce("ModelStreamErrorException", ""),
-            chunked: BrokenAtOnce("ModelStreamErrorException", ""),
-        },
+        Each { invoked: SHORT, folded: SHORT, streamed: NOTHING, chunked: NOTHING },
     ),
     row(
         "empty-answer",
         Rule("fault.empty = true"),
         NotRetried,
-        Each {
-            invoked: FAILED,
-            folded: FAILED,
-            streamed: BrokenAtOnce("ModelStreamErrorException", ""),
-            chunked: BrokenAtOnce("ModelStreamErrorException", ""),
-        },
+        Each { invoked: SHORT, folded: SHORT, streamed: NOTHING, chunked: NOTHING },
     ),
     row("slow-drip", Proxy(Damage::Drip { bytes: 97, ms: 2 }), NotRetried, All(Whole)),
     row("not-utf-8", after_text(Then::Json(NOT_UTF8)), NotRetried, All(Mended)),
@@ -276,7 +271,12 @@ pub(super) const ROWS: &[Row] = &[
         "not-json",
         after_text(Then::Json(b"{\"choices\":[{\"index\":}]}")),
         NotRetried,
-        Each { invoked: FAILED, folded: FAILED, streamed: STREAM_FAILED, chunked: STREAM_FAILED },
+        Each {
+            invoked: GARBLED,
+            folded: GARBLED,
+            streamed: STREAM_GARBLED,
+            chunked: STREAM_GARBLED,
+        },
     ),
     row(
         "huge-event",
@@ -295,7 +295,7 @@ pub(super) const ROWS: &[Row] = &[
         Rule("fault.error_event = { after = 4, message = \"inner words\" }"),
         NotRetried,
         Each {
-            invoked: FAILED,
+            invoked: GARBLED,
             folded: FAILED,
             streamed: BrokenAfterText("ModelStreamErrorException", "inner words"),
             chunked: BrokenAfterText("ModelStreamErrorException", "inner words"),
@@ -327,8 +327,8 @@ pub(super) const ROWS: &[Row] = &[
         Each {
             invoked: INTERNAL,
             folded: INTERNAL,
-            streamed: BrokenAfterText("InternalServerException", ""),
-            chunked: BrokenAfterText("InternalServerException", ""),
+            streamed: BrokenAfterText("InternalServerException", "unexpected error"),
+            chunked: BrokenAfterText("InternalServerException", "unexpected error"),
         },
     ),
 ];
