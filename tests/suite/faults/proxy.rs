@@ -74,7 +74,8 @@ pub(super) enum Then {
     /// The next frame carries this instead of its JSON; of a whole body nothing else comes.
     /// `FINISH` stands for the finish reason.
     Json(&'static [u8]),
-    /// The same with a text of so many bytes.
+    /// The same with a text of so many bytes, which is there twice: for a stream and for a whole
+    /// answer.
     Huge(usize),
     /// The next frame says that it has so many bytes; nothing follows.
     HugePrelude(u32),

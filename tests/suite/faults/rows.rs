@@ -278,16 +278,12 @@ pub(super) const ROWS: &[Row] = &[
             chunked: STREAM_GARBLED,
         },
     ),
+    row("huge-answer", after_text(Then::Huge(17 << 20)), NotRetried, breaks(UNREADABLE)),
     row(
         "huge-event",
-        after_text(Then::Huge(17 << 20)),
+        after_text(Then::Huge(9 << 20)),
         NotRetried,
-        Each {
-            invoked: Refused(424, "ModelErrorException", "larger than this gateway holds"),
-            folded: Refused(424, "ModelErrorException", "larger than this gateway holds"),
-            streamed: BrokenAfterText("ModelStreamErrorException", "too long"),
-            chunked: BrokenAfterText("ModelStreamErrorException", "too long"),
-        },
+        breaks(Refused(424, "ModelErrorException", "larger than this gateway holds")),
     ),
     // What SageMaker or the container tell inside a stream.
     row(
@@ -348,16 +344,5 @@ pub(super) const FRAME_ROWS: &[Row] = &[
             chunked: BrokenAtOnce("ModelStreamErrorException", "connection to the model broke"),
         },
     ),
-    Row {
-        name: "huge-prelude",
-        fault: after_text(Then::HugePrelude(u32::MAX)),
-        clocks: Parts,
-        failover: NotRetried,
-        told: Each {
-            invoked: TIMED_OUT,
-            folded: TIMED_OUT,
-            streamed: BrokenAfterText("ModelStreamErrorException", "within the time"),
-            chunked: BrokenAfterText("ModelTimeoutException", "within the time"),
-        },
-    },
+    row("huge-prelude", after_text(Then::HugePrelude(u32::MAX)), NotRetried, breaks(BROKE)),
 ];
