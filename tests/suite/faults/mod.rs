@@ -51,7 +51,11 @@ impl Model {
             writeln!(section, "endpoint_url = \"{url}\"").unwrap();
         }
         if let Some(second) = &self.second {
-            writeln!(section, "[[models.{name}.targets]]\nendpoint = \"{second}\"").unwrap();
+            writeln!(
+                section,
+                "[[models.{name}.targets]]\nendpoint = \"{second}\"\nendpoint_url = \"http://{proxy}\""
+            )
+            .unwrap();
         }
         section
     }
