@@ -6,6 +6,7 @@ mod config;
 mod converse;
 mod emulator;
 mod family;
+mod faults;
 mod openai;
 mod parse;
 mod process;

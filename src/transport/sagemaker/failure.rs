@@ -55,15 +55,14 @@ where
         SdkError::DispatchFailure(failure)
             if failure.is_timeout()
                 || failure.is_io()
-                || failure.as_connector_error().is_some_and(|e| e.as_other().is_some()) =>
+                || failure.as_connector_error().is_some_and(|e| e.as_other().is_some())
+                || has_cause(error, is_tls) =>
         {
             unreachable_endpoint()
         }
-        SdkError::ResponseError(_) => Error::new(
-            Code::ServiceUnavailable,
-            "The model's endpoint sent an answer that could not be read. Try your request again.",
-        ),
-        // No credentials, no region, a name that does not resolve: the log says which.
+        SdkError::ResponseError(_) => unreadable(),
+        SdkError::DispatchFailure(_) if has_cause(error, is_parse) => unreadable(),
+        // No credentials, no region, a URL that cannot be called: the log says which.
         _ => Error::new(
             Code::InternalServer,
             "The gateway could not call the model's endpoint. Its log says why.",
@@ -90,10 +89,40 @@ where
     )
 }
 
+type Cause = dyn std::error::Error + 'static;
+
 /// An error and its causes. For errors that hold no answer.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+fn chain(error: &Cause) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Whether one of the causes is of this kind, those that I/O errors wrap among them.
+fn has_cause(error: &Cause, is: fn(&Cause) -> bool) -> bool {
+    fn next(cause: &Cause) -> Option<&Cause> {
+        match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        }
+    }
+    std::iter::successors(error.source(), |cause| next(*cause)).any(is)
+}
+
+/// A TLS handshake that failed. The SDK gives it no kind of its own.
+fn is_tls(cause: &Cause) -> bool {
+    cause.is::<rustls::Error>()
+}
+
+/// A head that is no HTTP. The SDK gives it no kind of its own.
+fn is_parse(cause: &Cause) -> bool {
+    cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse)
+}
+
+fn unreadable() -> Error {
+    Error::new(
+        Code::ServiceUnavailable,
+        "The model's endpoint sent an answer that could not be read. Try your request again.",
+    )
 }
 
 fn unreachable_endpoint() -> Error {

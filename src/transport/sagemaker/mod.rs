@@ -6,6 +6,7 @@
 //! stalled streams is off as well: how long to wait for a head and between two parts is the
 //! operator's choice.
 
+mod bounds;
 mod failure;
 
 use std::sync::Arc;
@@ -85,6 +86,7 @@ impl Clients {
     pub fn target(&self, address: Address) -> SageMaker {
         let mut config = aws_sdk_sagemakerruntime::config::Builder::from(&self.shared)
             .http_client(self.http.clone())
+            .interceptor(bounds::Bounds)
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(

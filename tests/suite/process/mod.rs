@@ -23,22 +23,22 @@ use aws_sigv4::sign::v4;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const KEY: &str = "AKIDTEST";
-const SECRET: &str = "a secret";
+pub(crate) const KEY: &str = "AKIDTEST";
+pub(crate) const SECRET: &str = "a secret";
 const PATH: &str = "/model/m/converse";
 const ASK: &str = r#"{"messages":[{"role":"user","content":[{"text":"hi"}]}]}"#;
 
 /// A started `helan`, ended when it is dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    address: SocketAddr,
-    admin: Option<SocketAddr>,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: Option<SocketAddr>,
     log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Process {
     /// Waits until it listens.
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::try_start(arguments).unwrap_or_else(|output| panic!("helan did not start:\n{output}"))
     }
 
@@ -80,7 +80,7 @@ impl Process {
     }
 
     /// Resident memory, in bytes.
-    fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
         statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
     }
@@ -182,10 +182,10 @@ fn signed(
 
 /// An answer as it came.
 #[derive(Debug)]
-struct Answer {
+pub(crate) struct Answer {
     status: u16,
     head: String,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
@@ -196,7 +196,7 @@ impl Answer {
         })
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
@@ -223,7 +223,7 @@ impl Answer {
 }
 
 /// Sends these bytes on a connection of their own and reads until it is closed.
-async fn send(address: SocketAddr, request: &[&[u8]]) -> Answer {
+pub(crate) async fn send(address: SocketAddr, request: &[&[u8]]) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     for part in request {
         stream.write_all(part).await.unwrap();
