@@ -33,7 +33,8 @@ pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
     ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, ControlTokens, Family, Limits,
-    Log, LogFormat, LogLevel, Model, SageMaker, Service, Target, TemplateSource, Tls, Unary,
+    Log, LogFormat, LogLevel, Model, Pooling, SageMaker, Service, Target, TemplateSource, Tls,
+    Unary,
 };
 
 use problem::{Origin, Source};

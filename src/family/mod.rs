@@ -6,7 +6,9 @@
 //! words ([`schema`]).
 
 pub mod deepseek;
+pub mod embedding;
 pub mod llama;
+pub mod rerank;
 pub mod schema;
 
 mod choice;
