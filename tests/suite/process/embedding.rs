@@ -62,7 +62,7 @@ async fn tokens_are_told_where_the_container_counts_them() {
     assert_eq!(answer.header("X-Amzn-Bedrock-Input-Token-Count"), Some("3"));
     assert_eq!(answer.header("X-Amzn-Bedrock-Output-Token-Count"), None);
     let mut log = pair.gateway.log();
-    while !log.contains("helan::call") {
+    while !log.contains(r#""operation":"InvokeModel""#) {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         log = pair.gateway.log();
     }
