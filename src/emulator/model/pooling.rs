@@ -70,8 +70,8 @@ pub(super) fn read(
         });
     }
     if is_tei && texts.len() > TEI_BATCH {
-        let size = texts.len();
-        let message = format!("batch size {size} > maximum allowed batch size {TEI_BATCH}");
+        let sent = texts.len();
+        let message = format!("batch size {sent} > maximum allowed batch size {TEI_BATCH}");
         return Err(bad(dialect, &message));
     }
     let mut prompt_tokens = 0;

@@ -54,7 +54,6 @@ impl Refused {
             Dialect::Tei | Dialect::TeiRerank => {
                 (self.status, JSON, said.failure(&self.message, self.kind, self.status))
             }
-            Dialect::HfFeatures => (400, JSON, said.failure(&self.message, "", 400)),
             Dialect::LmiEmbeddings => (424, JSON, self.unread()),
             Dialect::Tgi if self.is_unread => (422, "text/plain; charset=utf-8", self.unread()),
             // A stream of TGI's has begun before its parameters are looked at.
@@ -68,7 +67,9 @@ impl Refused {
                 (200, said.dialect.stream_type(), event)
             }
             Dialect::Tgi => (422, JSON, self.tgi()),
-            Dialect::Hf | Dialect::Dynamic => (400, JSON, said.failure(&self.message, "", 400)),
+            Dialect::Hf | Dialect::HfFeatures | Dialect::Dynamic => {
+                (400, JSON, said.failure(&self.message, "", 400))
+            }
             _ if self.is_unread => (424, JSON, self.unread()),
             Dialect::Jsonlines => (500, JSON, self.represented()),
             dialect if said.in_stream && said.to_inputs => {
