@@ -183,27 +183,6 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Keys that say how vectors and scores are asked for, where none are.
-    fn warn_of_vector_keys(&mut self, serving: &raw::Serving, contract: Option<Contract>) {
-        let (embeds, reranks) =
-            contract.map_or((false, false), |contract| (contract.embeds(), contract.reranks()));
-        let pools = contract == Some(Contract::HfFeatures);
-        let keys = [
-            ("max_batch", embeds || reranks, serving.max_batch.as_ref().map(|set| &set.origin)),
-            ("pooling", pools, serving.pooling.as_ref().map(|set| &set.origin)),
-            ("query_prefix", embeds, serving.query_prefix.as_ref().map(|set| &set.origin)),
-            ("document_prefix", embeds, serving.document_prefix.as_ref().map(|set| &set.origin)),
-        ];
-        for (key, used, origin) in keys {
-            if let Some(origin) = origin.filter(|_| !used) {
-                self.problems.push(origin.warning(
-                    format!("`{key}` has no effect on a container of this contract"),
-                    "remove it, or name a contract that it is for",
-                ));
-            }
-        }
-    }
-
     /// What one section of serving keys says, with the defaults behind it.
     fn check_serving(&mut self, serving: &raw::Serving) {
         let (region, url) = (serving.region.as_ref(), serving.endpoint_url.as_ref());
@@ -234,6 +213,27 @@ impl<'a> Builder<'a> {
                 self.problems.push(unary.origin.error(
                     format!("`unary = \"stream\"` cannot be had from {lack}"),
                     "write `unary = \"invoke\"`, or \"auto\"",
+                ));
+            }
+        }
+    }
+
+    /// Keys that say how vectors and scores are asked for, where none are.
+    fn warn_of_vector_keys(&mut self, serving: &raw::Serving, contract: Option<Contract>) {
+        let (embeds, reranks) =
+            contract.map_or((false, false), |contract| (contract.embeds(), contract.reranks()));
+        let pools = contract == Some(Contract::HfFeatures);
+        let keys = [
+            ("max_batch", embeds || reranks, serving.max_batch.as_ref().map(|set| &set.origin)),
+            ("pooling", pools, serving.pooling.as_ref().map(|set| &set.origin)),
+            ("query_prefix", embeds, serving.query_prefix.as_ref().map(|set| &set.origin)),
+            ("document_prefix", embeds, serving.document_prefix.as_ref().map(|set| &set.origin)),
+        ];
+        for (key, used, origin) in keys {
+            if let Some(origin) = origin.filter(|_| !used) {
+                self.problems.push(origin.warning(
+                    format!("`{key}` has no effect on a container of this contract"),
+                    "remove it, or name a contract that it is for",
                 ));
             }
         }

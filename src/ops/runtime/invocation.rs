@@ -12,12 +12,10 @@ use super::question;
 use crate::catalog::Deployment;
 use crate::clock::Clock;
 use crate::converse::{PerformanceConfiguration, ServiceTier, TokenUsage};
-use crate::family::embedding::{self, Embedding};
-use crate::family::rerank::{Cohere, Rerank};
 use crate::family::{self, Family, Invocation, Question};
 use crate::ops::Call;
 use crate::wire::{Body, Payload};
-use crate::{Error, Result, rerank};
+use crate::{Error, Result};
 
 const PERFORMANCE: HeaderName = HeaderName::from_static("x-amzn-bedrock-performanceconfig-latency");
 const SERVICE_TIER: HeaderName = HeaderName::from_static("x-amzn-bedrock-service-tier");
@@ -115,32 +113,8 @@ pub(super) fn read(
     Ok(question)
 }
 
-/// Reads the body of a question to an embedding model.
-pub(super) fn read_embedding(
-    call: &Call,
-    deployment: &Deployment,
-    clock: &Clock,
-) -> Result<embedding::Question> {
-    refuse_guardrails(&call.body)?;
-    let model_id = call.model_id.as_deref().unwrap_or_default();
-    let ids = [model_id, &*deployment.model_id];
-    let family: &dyn Embedding =
-        embedding::choose(deployment.provider, ids, &call.body).ok_or_else(unknown_format)?;
-    call.record.family(family.name());
-    let invocation =
-        Invocation { model_id, streamed: false, now: clock.now(), random: clock.fork() };
-    family.read(&call.body, invocation)
-}
-
-/// Reads the body of a question to a rerank model.
-pub(super) fn read_rerank(call: &Call) -> Result<(rerank::Ask, &'static dyn Rerank)> {
-    refuse_guardrails(&call.body)?;
-    call.record.family(Cohere.name());
-    Ok((Cohere.read(&call.body)?, &Cohere))
-}
-
 /// Whoever asks for a guardrail in the body must not be answered without it.
-fn refuse_guardrails(body: &[u8]) -> Result<()> {
+pub(super) fn refuse_guardrails(body: &[u8]) -> Result<()> {
     const MEMBER: &str = "amazon-bedrock-guardrailConfig";
     let is_member = || {
         serde_json::from_slice::<HashMap<Cow<'_, str>, &RawValue>>(body)
@@ -156,11 +130,12 @@ fn family_of(deployment: &Deployment, model_id: &str, body: &[u8]) -> Result<&'s
     deployment
         .family
         .or_else(|| family::choose([model_id, &*deployment.model_id], body))
-        .ok_or_else(unknown_format)
-}
-
-fn unknown_format() -> Error {
-    family::schema::malformed("#: no known request format")
+        .ok_or_else(|| {
+            Error::validation(
+                "Malformed input request: #: no known request format, please reformat your input \
+                 and try again.",
+            )
+        })
 }
 
 /// The body as it came, for an endpoint that is called as it is.
@@ -184,20 +159,6 @@ pub(super) fn content_type(given: Option<String>) -> HeaderValue {
     given
         .and_then(|given| HeaderValue::try_from(given).ok())
         .unwrap_or(HeaderValue::from_static("application/octet-stream"))
-}
-
-/// The milliseconds that the call has taken.
-pub(super) fn latency(call: &Call) -> u64 {
-    u64::try_from(call.record.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The same of an answer that has no tokens: vectors, scores.
-pub(super) fn counted_input(response: &mut Response<Body>, tokens: Option<u32>, latency_ms: u64) {
-    counted(response, None, latency_ms);
-    if let Some(tokens) = tokens {
-        let name = HeaderName::from_static("x-amzn-bedrock-input-token-count");
-        response.headers_mut().insert(name, HeaderValue::from(tokens));
-    }
 }
 
 /// Writes what was measured and counted, as Bedrock's headers do. What the container did not

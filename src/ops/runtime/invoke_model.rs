@@ -4,14 +4,12 @@ use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
 use super::invocation::{self, Asked};
-use super::question;
+use super::{question, vectors};
 use crate::Result;
 use crate::catalog::Deployment;
 use crate::container::Speaks;
-use crate::container::embedding::Embedder;
-use crate::container::rerank::Reranker;
 use crate::converse::{BlockOrder, Fold};
-use crate::family::{Question, embedding};
+use crate::family::Question;
 use crate::ops::Call;
 use crate::relay::{Relay, Want};
 use crate::wire::Body;
@@ -22,8 +20,8 @@ pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response
     let asked = Asked::read(&call)?;
     let mut response = match &deployment.target.speaks {
         Speaks::Text(_) => translated(relay, &call, &deployment, asked).await?,
-        Speaks::Embeddings(embedder) => embed(relay, &call, &deployment, embedder).await?,
-        Speaks::Rerank(reranker) => rerank(relay, &call, &deployment, reranker).await?,
+        Speaks::Embeddings(embedder) => vectors::embed(relay, &call, &deployment, embedder).await?,
+        Speaks::Rerank(reranker) => vectors::rerank(relay, &call, &deployment, reranker).await?,
         Speaks::Raw => raw(relay, &call, &deployment).await?,
     };
     asked.echo(response.headers_mut());
@@ -62,49 +60,15 @@ async fn translated(
     Ok(response)
 }
 
-async fn embed(
-    relay: &Relay,
-    call: &Call,
-    deployment: &Deployment,
-    embedder: &Embedder,
-) -> Result<Response<Body>> {
-    let embedding::Question { ask, voice } =
-        invocation::read_embedding(call, deployment, relay.clock())?;
-    let hints = question::hints(call, &deployment.target);
-    let answer = relay.embed(deployment, embedder, &ask, &hints, &call.record).await?;
-    let tokens = answer.tokens;
-    Ok(at_once(call, voice.whole(answer)?, tokens))
-}
-
-async fn rerank(
-    relay: &Relay,
-    call: &Call,
-    deployment: &Deployment,
-    reranker: &Reranker,
-) -> Result<Response<Body>> {
-    let (ask, family) = invocation::read_rerank(call)?;
-    let hints = question::hints(call, &deployment.target);
-    let answer = relay.rerank(deployment, reranker, &ask, &hints, &call.record).await?;
-    Ok(at_once(call, family.whole(&answer)?, answer.tokens))
-}
-
-/// Vectors or scores: an answer that has no tokens of its own.
-fn at_once(call: &Call, body: Vec<u8>, tokens: Option<u32>) -> Response<Body> {
-    call.record.events(1);
-    let mut response = Response::new(Body::full(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    invocation::counted_input(&mut response, tokens, invocation::latency(call));
-    response
-}
-
 /// An endpoint that is called as it is: its answer's bytes are the caller's.
 async fn raw(relay: &Relay, call: &Call, deployment: &Deployment) -> Result<Response<Body>> {
     let hints = question::hints(call, &deployment.target);
     let payload = invocation::raw(call, false);
     let (content_type, body) = relay.whole(deployment, payload, hints, &call.record).await?;
     call.record.events(1);
+    let latency_ms = u64::try_from(call.record.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut response = Response::new(Body::full(body));
     response.headers_mut().insert(CONTENT_TYPE, invocation::content_type(content_type));
-    invocation::counted(&mut response, None, invocation::latency(call));
+    invocation::counted(&mut response, None, latency_ms);
     Ok(response)
 }

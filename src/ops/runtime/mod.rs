@@ -8,3 +8,4 @@ pub mod invoke_model_with_response_stream;
 mod frames;
 mod invocation;
 mod question;
+mod vectors;
