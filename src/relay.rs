@@ -8,20 +8,23 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::catalog::{Deployment, Target};
 use crate::clock::Clock;
 use crate::config::Unary;
+use crate::container::embedding::Embedder;
+use crate::container::rerank::Reranker;
 use crate::container::{Decoder, Mode};
-use crate::converse::{Ask, Event, Input, PerformanceConfiguration, ServiceTier};
+use crate::converse::{Ask, Event, Input, PerformanceConfiguration, ServiceTier, TokenUsage};
 use crate::error::Upstream;
 use crate::meter::Record;
 use crate::transport::{Failure, Hints};
 use crate::wire::{Payload, Reply};
-use crate::{Code, Error, Result};
+use crate::{Code, Error, Result, embed, rerank};
 
 /// Asks deployments.
 #[derive(Clone, Debug)]
@@ -29,6 +32,9 @@ pub struct Relay {
     clock: Clock,
     max_answer: u64,
 }
+
+/// How many batches of one question are under way at once.
+const BATCHES: usize = 4;
 
 /// What the caller wants to see of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +77,11 @@ impl Relay {
             Unary::Stream => target.transport.stream(payload, &hints).await,
             Unary::Auto | Unary::Invoke => target.transport.invoke(payload, &hints).await,
         };
-        let mut reply = sent.map_err(|failure| refused(target, failure))?;
+        self.collect(sent.map_err(|failure| refused(target, failure))?).await
+    }
+
+    /// Waits for all of an answer.
+    async fn collect(&self, mut reply: Reply) -> Result<(Option<String>, Bytes)> {
         let in_answer = |error: Error| match error.code() {
             Code::ModelStreamError => error.with_code(Code::ModelError),
             _ => error,
@@ -92,6 +102,75 @@ impl Relay {
             return Err(too_long());
         }
         Ok((reply.content_type, if rest.is_empty() { first } else { rest.freeze() }))
+    }
+
+    /// Asks a container of embeddings: batch by batch, a few of them at once. One that fails fails
+    /// the question, and drops the others.
+    pub async fn embed(
+        &self,
+        deployment: &Deployment,
+        embedder: &Embedder,
+        ask: &embed::Ask,
+        hints: &Hints,
+        record: &Arc<Record>,
+    ) -> Result<embed::Answer> {
+        let target = &deployment.target;
+        record.target(&target.name, false);
+        let batches: Vec<BoxFuture<'_, Result<embed::Answer>>> = ask
+            .inputs
+            .chunks(embedder.batch())
+            .map(|texts| {
+                let batch = async move {
+                    let body = self.batch(target, embedder.encode(texts, ask)?, hints).await?;
+                    embedder.decode(texts.len(), &body).map_err(|error| blamed(target, error))
+                };
+                batch.boxed()
+            })
+            .collect();
+        let answers: Vec<_> = stream::iter(batches).buffered(BATCHES).try_collect().await?;
+        let mut answer = embed::Answer::join(answers);
+        embed::fit(&mut answer, ask)?;
+        read(record, answer.tokens);
+        Ok(answer)
+    }
+
+    /// Asks a container that puts documents in order, in the same way.
+    pub async fn rerank(
+        &self,
+        deployment: &Deployment,
+        reranker: &Reranker,
+        ask: &rerank::Ask,
+        hints: &Hints,
+        record: &Arc<Record>,
+    ) -> Result<rerank::Answer> {
+        let target = &deployment.target;
+        record.target(&target.name, false);
+        let size = reranker.batch();
+        let batches: Vec<BoxFuture<'_, Result<(usize, rerank::Answer)>>> = ask
+            .documents
+            .chunks(size)
+            .enumerate()
+            .map(|(at, documents)| {
+                let batch = async move {
+                    let payload = reranker.encode(&ask.query, documents)?;
+                    let body = self.batch(target, payload, hints).await?;
+                    let answer = reranker.decode(documents.len(), &body);
+                    Ok((at * size, answer.map_err(|error| blamed(target, error))?))
+                };
+                batch.boxed()
+            })
+            .collect();
+        let answers: Vec<_> = stream::iter(batches).buffered(BATCHES).try_collect().await?;
+        let answer = rerank::merge(answers, ask)?;
+        read(record, answer.tokens);
+        Ok(answer)
+    }
+
+    /// The body that answers one payload. No vector is there before the last: nothing is streamed.
+    async fn batch(&self, target: &Target, payload: Payload, hints: &Hints) -> Result<Bytes> {
+        let sent = target.transport.invoke(payload, hints).await;
+        let reply = sent.map_err(|failure| refused(target, failure))?;
+        Ok(self.collect(reply).await?.1)
     }
 
     /// Sends `payload` as it is to an endpoint that is called raw, and returns with the head of
@@ -123,6 +202,7 @@ impl Relay {
         record: &Arc<Record>,
     ) -> Result<Answer> {
         let target = &deployment.target;
+        let container = target.speaks.text()?;
         let mode = match want {
             Want::Events if target.streams => Mode::Stream,
             Want::Events => Mode::Unary,
@@ -132,7 +212,7 @@ impl Relay {
         if target.prefix_aware && hints.prefix_aware_id.is_none() {
             hints.prefix_aware_id = Some(prefix_id(ask));
         }
-        let (payload, decoder) = target.container.begin(ask, mode, self.clock.fork())?;
+        let (payload, decoder) = container.begin(ask, mode, self.clock.fork())?;
         record.adapted(&payload.adapted);
         let sent = match mode {
             Mode::Unary => target.transport.invoke(payload, &hints).await,
@@ -158,7 +238,7 @@ fn refused(target: &Target, failure: Failure) -> Error {
     match failure {
         Failure::Other(error) => error,
         Failure::Container { status, body, source } => {
-            let error = target.container.refusal(status, &body);
+            let error = target.speaks.refusal(status, &body);
             let upstream = Upstream {
                 status: error.from_upstream().status.or(status),
                 message: error.from_upstream().message.clone(),
@@ -166,6 +246,25 @@ fn refused(target: &Target, failure: Failure) -> Error {
             };
             error.upstream(upstream).because(source)
         }
+    }
+}
+
+/// A failure that the container told inside an answer, or that its answer is: by its name.
+fn blamed(target: &Target, error: Error) -> Error {
+    if error.code() != Code::ModelError {
+        return error;
+    }
+    let resource = Some(target.endpoint.to_string());
+    let upstream = Upstream { resource, ..error.from_upstream().clone() };
+    error.upstream(upstream)
+}
+
+/// Notes the tokens that a model read and answered with numbers.
+fn read(record: &Record, tokens: Option<u32>) {
+    if let Some(tokens) = tokens {
+        let usage =
+            TokenUsage { input_tokens: tokens, total_tokens: tokens, ..TokenUsage::default() };
+        record.usage(&usage);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{self, Contract, Unary};
-use crate::container::{Container, Mode};
+use crate::container::{Mode, Speaks};
 use crate::converse::BlockOrder;
 use crate::family::Family;
 use crate::transport::Transport;
@@ -20,14 +20,11 @@ pub struct Target {
     /// How bytes get there.
     pub transport: Arc<dyn Transport>,
     /// What they say.
-    pub container: Arc<dyn Container>,
+    pub speaks: Speaks,
     /// Which operation carries a unary answer.
     pub unary: Unary,
     /// How fast the model writes, for [`Unary::Auto`].
     pub tokens_per_second: f64,
-    /// Whether callers' bodies are the container's own: only `InvokeModel` and its stream, their
-    /// bytes untouched.
-    pub raw: bool,
     /// Whether the container can stream.
     pub streams: bool,
     /// Whether its stream reports the tokens used.
@@ -48,16 +45,15 @@ impl Target {
     pub(super) fn new(
         name: Arc<str>,
         config: &config::Target,
-        (transport, container): (Arc<dyn Transport>, Arc<dyn Container>),
+        (transport, speaks): (Arc<dyn Transport>, Speaks),
     ) -> Self {
         Self {
             name,
             endpoint: config.endpoint.as_str().into(),
             transport,
-            container,
+            speaks,
             unary: unary(config),
             tokens_per_second: config.tokens_per_second,
-            raw: config.contract == Contract::Raw,
             streams: config.stream && config.contract != Contract::HuggingFace,
             stream_usage: config.stream_usage,
             prefix_aware: config.prefix_aware,
@@ -96,6 +92,9 @@ pub struct Deployment {
     pub model_id: Arc<str>,
     /// The language of native bodies; `None`: as the model id or the body tells.
     pub family: Option<&'static dyn Family>,
+    /// The name of that language in the configuration, where it names one: embedding models are
+    /// asked in languages of their own.
+    pub provider: Option<&'static str>,
     /// The order of the blocks in a unary answer.
     pub block_order: BlockOrder,
     /// Who answers.

@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use deployment::{Deployment, Target};
 
 use crate::config::{self, ANY_MODEL, Allow, Config};
-use crate::container::Container;
+use crate::container::Speaks;
 use crate::converse::BlockOrder;
 use crate::family::{self, Family};
 use crate::transport::Transport;
@@ -46,8 +46,7 @@ const LONGEST_ID: usize = 2048;
 const REMEMBERED: usize = 256;
 
 /// How the two ends of a target are made.
-type Connect =
-    dyn Fn(&config::Target) -> Result<(Arc<dyn Transport>, Arc<dyn Container>)> + Send + Sync;
+type Connect = dyn Fn(&config::Target) -> Result<(Arc<dyn Transport>, Speaks)> + Send + Sync;
 
 /// Everything that is served.
 pub struct Catalog {
@@ -86,7 +85,7 @@ impl Catalog {
     /// for endpoints that callers name.
     pub fn new(
         config: &Config,
-        connect: impl Fn(&config::Target) -> Result<(Arc<dyn Transport>, Arc<dyn Container>)>
+        connect: impl Fn(&config::Target) -> Result<(Arc<dyn Transport>, Speaks)>
         + Send
         + Sync
         + 'static,
@@ -119,6 +118,7 @@ impl Catalog {
         let deployment = Arc::new(Deployment {
             model_id: model.id.as_str().into(),
             family: language(model.family),
+            provider: model.family.map(config::Family::as_str),
             block_order: order,
             target: Target::new(name.into(), target, (self.connect)(target)?),
         });
@@ -216,6 +216,7 @@ impl Catalog {
         let deployment = Arc::new(Deployment {
             model_id: Arc::clone(&label),
             family: language(allow.family),
+            provider: allow.family.map(config::Family::as_str),
             block_order: block_order(allow.block_order),
             target: Target::new(label, &target, (self.connect)(&target)?),
         });

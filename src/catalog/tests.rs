@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use proptest::prelude::*;
 
 use super::*;
-use crate::container::{Decoder, Mode};
+use crate::container::{Container, Decoder, Mode};
 use crate::converse::Ask;
 use crate::transport::{Failure, Hints};
 use crate::wire::{Payload, Reply};
@@ -77,7 +77,7 @@ aliases = ["abc123def456", "us.foreign.model"]
 fn catalog(text: &str) -> Catalog {
     let mut config = config::parse("helan.toml".as_ref(), text, []).unwrap();
     config.assume_region("cn-north-1");
-    Catalog::new(&config, |_| Ok((Arc::new(Nobody), Arc::new(Nobody)))).unwrap()
+    Catalog::new(&config, |_| Ok((Arc::new(Nobody), Nobody.into()))).unwrap()
 }
 
 fn found(catalog: &Catalog, id: &str) -> String {
@@ -193,7 +193,7 @@ fn without_a_known_region_the_arn_says_it() {
     let config = config::parse("helan.toml".as_ref(), text, []).unwrap();
     let catalog = Catalog::new(&config, |target| {
         assert_eq!(target.region.as_deref(), Some("eu-west-3"));
-        Ok((Arc::new(Nobody), Arc::new(Nobody)))
+        Ok((Arc::new(Nobody), Nobody.into()))
     })
     .unwrap();
     let id = "arn:aws:sagemaker:eu-west-3:123456789012:endpoint/any";
@@ -207,7 +207,7 @@ fn named_endpoints_are_remembered_up_to_a_bound() {
     let count = Arc::clone(&connected);
     let catalog = Catalog::new(&config, move |_| {
         count.fetch_add(1, Ordering::Relaxed);
-        Ok((Arc::new(Nobody), Arc::new(Nobody)))
+        Ok((Arc::new(Nobody), Nobody.into()))
     })
     .unwrap();
     let before = connected.load(Ordering::Relaxed);

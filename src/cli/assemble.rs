@@ -13,10 +13,12 @@ use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{self, AuthMode, Config, Contract, ControlTokens, Prompts, TemplateSource};
-use crate::container::Container;
+use crate::container::Speaks;
+use crate::container::embedding::{self, Embedder};
 use crate::container::openai::{self, OpenAi};
-use crate::container::raw::Raw;
+use crate::container::rerank::{self, Reranker};
 use crate::container::text;
+use crate::embed::Pooling;
 use crate::layers::admit::Budget;
 use crate::meter::{Meter, Metrics};
 use crate::parse::Format;
@@ -127,7 +129,7 @@ fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
 /// template is read and tried out once.
 struct Containers {
     clock: Clock,
-    made: Mutex<Vec<(config::Target, Arc<dyn Container>)>>,
+    made: Mutex<Vec<(config::Target, Speaks)>>,
 }
 
 impl Containers {
@@ -135,7 +137,7 @@ impl Containers {
         Self { clock, made: Mutex::default() }
     }
 
-    fn of(&self, target: &config::Target) -> Result<Arc<dyn Container>> {
+    fn of(&self, target: &config::Target) -> Result<Speaks> {
         let anywhere = config::Target {
             endpoint: String::new(),
             region: None,
@@ -146,16 +148,16 @@ impl Containers {
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, container)) = made.iter().find(|(known, _)| *known == anywhere) {
-            return Ok(Arc::clone(container));
+            return Ok(container.clone());
         }
         let container = container(&anywhere, &self.clock)?;
-        made.push((anywhere, Arc::clone(&container)));
+        made.push((anywhere, container.clone()));
         Ok(container)
     }
 }
 
 /// The language of a target's container, with its template read and tried out.
-pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Arc<dyn Container>> {
+pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Speaks> {
     let dialect = match target.contract {
         Contract::OpenAi => {
             let template = target.template.as_ref().map(template).transpose()?;
@@ -169,7 +171,7 @@ pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Arc<dy
                 ),
                 None => (false, Guard::default()),
             };
-            return Ok(Arc::new(OpenAi::new(openai::Options {
+            return Ok(OpenAi::new(openai::Options {
                 opens_thinking,
                 guard,
                 prompts: match target.prompts {
@@ -181,15 +183,44 @@ pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Arc<dy
                 cached_in_usage: target.cached_in_usage,
                 model: target.upstream_model.clone(),
                 ..openai::Options::default()
-            })));
+            })
+            .into());
         }
-        Contract::Raw => return Ok(Arc::new(Raw)),
+        Contract::Raw => return Ok(Speaks::Raw),
+        Contract::Tei => return Ok(embedder(target, embedding::Dialect::Tei)),
+        Contract::Embeddings => return Ok(embedder(target, embedding::Dialect::OpenAi)),
+        Contract::LmiEmbeddings => return Ok(embedder(target, embedding::Dialect::Lmi)),
+        Contract::HfFeatures => return Ok(embedder(target, embedding::Dialect::HuggingFace)),
+        Contract::TeiRerank => return Ok(reranker(target, rerank::Dialect::Tei)),
+        Contract::Rerank => return Ok(reranker(target, rerank::Dialect::VLlm)),
         Contract::Completions => text::Dialect::Completions,
         Contract::Tgi => text::Dialect::Tgi,
         Contract::Lmi => text::Dialect::Lmi,
         Contract::HuggingFace => text::Dialect::HuggingFace,
     };
-    Ok(Arc::new(reader(target, dialect, clock)?))
+    Ok(reader(target, dialect, clock)?.into())
+}
+
+fn embedder(target: &config::Target, dialect: embedding::Dialect) -> Speaks {
+    Speaks::Embeddings(Arc::new(Embedder::new(embedding::Options {
+        dialect,
+        max_batch: target.max_batch,
+        pooling: match target.pooling {
+            config::Pooling::Mean => Pooling::Mean,
+            config::Pooling::Cls => Pooling::Cls,
+        },
+        model: target.upstream_model.clone(),
+        query_prefix: target.query_prefix.clone(),
+        document_prefix: target.document_prefix.clone(),
+    })))
+}
+
+fn reranker(target: &config::Target, dialect: rerank::Dialect) -> Speaks {
+    Speaks::Rerank(Arc::new(Reranker::new(rerank::Options {
+        dialect,
+        max_batch: target.max_batch,
+        model: target.upstream_model.clone(),
+    })))
 }
 
 /// A container of text.

@@ -75,6 +75,6 @@ fn render(target: &Target, ask: &Ask) -> Result<String> {
         return assemble::reader(target, text::Dialect::Completions, &clock)?.prompt(ask);
     }
     // A container that takes messages renders them itself: this is what it is sent.
-    let payload = assemble::container(target, &clock)?.encode(ask, Mode::Unary)?;
+    let payload = assemble::container(target, &clock)?.text()?.encode(ask, Mode::Unary)?;
     Ok(String::from_utf8_lossy(&payload.body).into_owned())
 }

@@ -215,7 +215,7 @@ pub const VARIABLES: &[Variable] = &[
     serving!(
         "HELAN_CONTRACT",
         contract,
-        "the language of its container: openai, completions, tgi, lmi or hf"
+        "the language of its container, such as openai, tgi or tei"
     ),
     serving!("HELAN_INFERENCE_COMPONENT", inference_component, "its inference component"),
     serving!("HELAN_TARGET_VARIANT", target_variant, "its production variant"),
@@ -238,6 +238,10 @@ pub const VARIABLES: &[Variable] = &[
     serving!("HELAN_PROMPTS", prompts, "completion or turns"),
     serving!("HELAN_ADDS_BOS", adds_bos, "whether the tokenizer puts a BOS token before prompts"),
     serving!("HELAN_DEFAULT_MAX_TOKENS", default_max_tokens, "the limit where none is named"),
+    serving!("HELAN_MAX_BATCH", max_batch, "texts or documents in one call that embeds or reranks"),
+    serving!("HELAN_POOLING", pooling, "mean or cls, where vectors of tokens become one"),
+    serving!("HELAN_QUERY_PREFIX", query_prefix, "what stands before search queries"),
+    serving!("HELAN_DOCUMENT_PREFIX", document_prefix, "what stands before searched documents"),
     serving!(
         "HELAN_PREFIX_AWARE",
         prefix_aware,

@@ -33,8 +33,8 @@ pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
     ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, ControlTokens, Family, Limits,
-    Log, LogFormat, LogLevel, Model, Prompts, SageMaker, Service, Target, TemplateSource, Tls,
-    Unary,
+    Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target, TemplateSource,
+    Tls, Unary,
 };
 
 use problem::{Origin, Source};

@@ -7,7 +7,7 @@ use super::check::{missing, resolve};
 use super::problem::{Origin, Problem, Severity};
 use super::raw;
 use super::reader::{Named, Set};
-use super::settings::{ANY_MODEL, Allow, Model, Target, TemplateSource, Unary};
+use super::settings::{ANY_MODEL, Allow, Contract, Model, Target, TemplateSource, Unary};
 use super::upstream;
 use super::value::quoted;
 
@@ -134,6 +134,10 @@ impl<'a> Builder<'a> {
             default_max_tokens: own_or_default!(default_max_tokens)
                 .and_then(|limit| u32::try_from(limit).ok())
                 .unwrap_or(base.default_max_tokens),
+            max_batch: own_or_default!(max_batch),
+            pooling: own_or_default!(pooling).unwrap_or(base.pooling),
+            query_prefix: own_or_default!(query_prefix).unwrap_or(base.query_prefix),
+            document_prefix: own_or_default!(document_prefix).unwrap_or(base.document_prefix),
             prefix_aware: own_or_default!(prefix_aware).unwrap_or(base.prefix_aware),
             forward_session_id: own_or_default!(forward_session_id)
                 .unwrap_or(base.forward_session_id),
@@ -145,7 +149,8 @@ impl<'a> Builder<'a> {
 
     /// A contract that takes text needs a template.
     fn check_template(&mut self, serving: &raw::Serving) {
-        let contract = serving.contract.as_ref().or(self.defaults.contract.as_ref());
+        let contract = serving.contract.clone().or_else(|| self.defaults.contract.clone());
+        let contract = contract.as_ref();
         if contract.is_none_or(|contract| !contract.value.takes_text()) {
             self.warn_of_text_keys(serving);
         } else if let Some(prompts) = &serving.prompts {
@@ -154,6 +159,7 @@ impl<'a> Builder<'a> {
                 "remove it: prompts go out as they are",
             ));
         }
+        self.warn_of_vector_keys(serving, contract.map(|contract| contract.value));
         let Some(contract) = &serving.contract else { return };
         let template = serving.template.as_ref().or(self.defaults.template.as_ref());
         if contract.value.takes_text() && template.is_none() {
@@ -229,6 +235,27 @@ impl<'a> Builder<'a> {
                 self.problems.push(unary.origin.error(
                     format!("`unary = \"stream\"` cannot be had from {lack}"),
                     "write `unary = \"invoke\"`, or \"auto\"",
+                ));
+            }
+        }
+    }
+
+    /// Keys that say how vectors and scores are asked for, where none are.
+    fn warn_of_vector_keys(&mut self, serving: &raw::Serving, contract: Option<Contract>) {
+        let (embeds, reranks) =
+            contract.map_or((false, false), |contract| (contract.embeds(), contract.reranks()));
+        let pools = contract == Some(Contract::HfFeatures);
+        let keys = [
+            ("max_batch", embeds || reranks, serving.max_batch.as_ref().map(|set| &set.origin)),
+            ("pooling", pools, serving.pooling.as_ref().map(|set| &set.origin)),
+            ("query_prefix", embeds, serving.query_prefix.as_ref().map(|set| &set.origin)),
+            ("document_prefix", embeds, serving.document_prefix.as_ref().map(|set| &set.origin)),
+        ];
+        for (key, used, origin) in keys {
+            if let Some(origin) = origin.filter(|_| !used) {
+                self.problems.push(origin.warning(
+                    format!("`{key}` has no effect on a container of this contract"),
+                    "remove it, or name a contract that it is for",
                 ));
             }
         }

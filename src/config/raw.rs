@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::reader::{Named, Set, section};
 use super::settings::{
-    AuthMode, BlockOrder, Contract, ControlTokens, Family, LogFormat, LogLevel, Prompts, Service,
-    Unary,
+    AuthMode, BlockOrder, Contract, ControlTokens, Family, LogFormat, LogLevel, Pooling, Prompts,
+    Service, Unary,
 };
 use super::value::{AdminListen, Listen, Rate, Size, Span};
 
@@ -193,8 +193,8 @@ section! {
         /// The model's chat template: the name of a built-in, or the path of a
         /// `chat_template.jinja`, a `tokenizer_config.json` or a directory with them. A path has
         /// a `/`, or ends with `.jinja` or `.json`; a relative one starts from this file. Every
-        /// contract but `"openai"` needs one; there it tells the model's control tokens, and
-        /// whether answers begin with reasoning.
+        /// contract that takes text needs one; with `"openai"` it tells the model's control tokens,
+        /// and whether answers begin with reasoning.
         template: Set<String>,
         /// How the model marks reasoning and calls in its text. Default: as the built-in template
         /// implies, else `"detect"`; `"none"` shows the text as it is.
@@ -212,6 +212,19 @@ section! {
         /// The limit of tokens for a request that names none, where the container would stop
         /// after a few without one. Default: 2048.
         default_max_tokens: Set<usize>,
+        /// How many texts or documents go into one call of a container that embeds or reranks.
+        /// Default: 32 for `"tei"`, `"tei-rerank"` and `"lmi-embeddings"`, 128 for `"embeddings"`
+        /// and `"rerank"`, 1 for `"hf-features"`.
+        max_batch: Set<usize>,
+        /// How the vectors of a text's tokens become one, for the contract `"hf-features"`.
+        /// Default: `"mean"`.
+        pooling: Set<Pooling>,
+        /// What stands in front of an embedding model's search queries, such as `"query: "`.
+        /// Default: nothing.
+        query_prefix: Set<String>,
+        /// What stands in front of the documents that are searched, such as `"passage: "`.
+        /// Default: nothing.
+        document_prefix: Set<String>,
         /// Whether calls with the same beginning are sent to the same instance. Default: false.
         prefix_aware: Set<bool>,
         /// Whether the caller's `X-Amzn-SageMaker-Session-Id` goes to the endpoint. Default: true.

@@ -273,6 +273,15 @@ pub struct Target {
     pub adds_bos: bool,
     /// The limit of tokens for a request that names none, where the container needs one.
     pub default_max_tokens: u32,
+    /// How many texts or documents go into one call of a container that embeds or reranks;
+    /// `None`: as its contract usually takes.
+    pub max_batch: Option<usize>,
+    /// How the vectors of tokens become one, for [`Contract::HfFeatures`].
+    pub pooling: Pooling,
+    /// What stands in front of an embedding model's search queries.
+    pub query_prefix: String,
+    /// What stands in front of the documents that are searched.
+    pub document_prefix: String,
     /// Whether calls with the same beginning are sent to the same instance.
     pub prefix_aware: bool,
     /// Whether the caller's `X-Amzn-SageMaker-Session-Id` goes to the endpoint.
@@ -304,6 +313,10 @@ impl Target {
             prompts: Prompts::default(),
             adds_bos: true,
             default_max_tokens: 2048,
+            max_batch: None,
+            pooling: Pooling::default(),
+            query_prefix: String::new(),
+            document_prefix: String::new(),
             prefix_aware: false,
             forward_session_id: true,
             forward_custom_attributes: true,
@@ -325,6 +338,18 @@ words! {
         Lmi = "lmi",
         /// A rendered prompt as the Hugging Face inference toolkit's `inputs`.
         HuggingFace = "hf",
+        /// Embeddings of Text Embeddings Inference.
+        Tei = "tei",
+        /// OpenAI's embeddings: vLLM's pooling models.
+        Embeddings = "embeddings",
+        /// Embeddings of LMI.
+        LmiEmbeddings = "lmi-embeddings",
+        /// Vectors of tokens from the Hugging Face inference toolkit's feature extraction.
+        HfFeatures = "hf-features",
+        /// Reranking by Text Embeddings Inference.
+        TeiRerank = "tei-rerank",
+        /// Reranking by vLLM.
+        Rerank = "rerank",
         /// The caller's own: `InvokeModel` and its stream, byte for byte.
         Raw = "raw",
     }
@@ -333,7 +358,17 @@ words! {
 impl Contract {
     /// Whether the container is sent a prompt, which a template must have rendered.
     pub const fn takes_text(self) -> bool {
-        !matches!(self, Self::OpenAi | Self::Raw)
+        matches!(self, Self::Completions | Self::Tgi | Self::Lmi | Self::HuggingFace)
+    }
+
+    /// Whether the container makes vectors.
+    pub const fn embeds(self) -> bool {
+        matches!(self, Self::Tei | Self::Embeddings | Self::LmiEmbeddings | Self::HfFeatures)
+    }
+
+    /// Whether the container puts documents in order.
+    pub const fn reranks(self) -> bool {
+        matches!(self, Self::TeiRerank | Self::Rerank)
     }
 }
 
@@ -383,6 +418,17 @@ words! {
         Completion = "completion",
         /// As the turns that their template shows.
         Turns = "turns",
+    }
+}
+
+words! {
+    /// How the vectors of a text's tokens become one.
+    pub enum Pooling {
+        /// Their mean.
+        #[default]
+        Mean = "mean",
+        /// The first one.
+        Cls = "cls",
     }
 }
 

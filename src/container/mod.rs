@@ -1,10 +1,12 @@
 //! The languages that model containers speak: payload schemas.
 //!
 //! One module for each. A container translates an [`Ask`] into a [`Payload`] and the bytes of the
-//! answer into Converse [`Event`]s; it does no I/O and knows no family.
+//! answer into Converse [`Event`]s; it does no I/O and knows no family. Containers of embeddings
+//! and of reranking do the same with hubs of their own; [`Speaks`] tells which one it is.
 
+pub mod embedding;
 pub mod openai;
-pub mod raw;
+pub mod rerank;
 pub mod text;
 
 mod blocks;
@@ -14,7 +16,10 @@ mod faults;
 mod generated;
 mod json;
 mod pointers;
+mod speaks;
 mod usage;
+
+pub use speaks::{Speaks, no_stream};
 
 use crate::converse::{Ask, Event};
 use crate::wire::Payload;

@@ -46,6 +46,22 @@ pub(super) fn usage(counted: Usage, split: bool) -> TokenUsage {
     usage
 }
 
+/// Tokens that a model only read, as vLLM's pooling models count them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Read {
+    #[serde(default)]
+    prompt_tokens: Count,
+    #[serde(default)]
+    total_tokens: Count,
+}
+
+impl Read {
+    /// How many; older versions tell the total alone. No text has no token: zero is no count.
+    pub(super) fn tokens(self) -> Option<u32> {
+        self.prompt_tokens.0.or(self.total_tokens.0).filter(|count| *count > 0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

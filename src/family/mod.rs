@@ -9,12 +9,14 @@ pub mod ai21;
 pub mod anthropic;
 pub mod cohere;
 pub mod deepseek;
+pub mod embedding;
 pub mod import;
 pub mod llama;
 pub mod mistral;
 pub mod nova;
 pub mod openai;
 pub mod qwen;
+pub mod rerank;
 pub mod schema;
 pub mod titan;
 

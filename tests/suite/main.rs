@@ -4,6 +4,7 @@
 mod auth;
 mod config;
 mod converse;
+mod embedding;
 mod emulator;
 mod family;
 mod faults;

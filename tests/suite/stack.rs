@@ -12,7 +12,7 @@ use helan::auth::Authenticator;
 use helan::catalog::Catalog;
 use helan::clock::Clock;
 use helan::container::openai::OpenAi;
-use helan::container::{Container, Decoder, Mode};
+use helan::container::{Container, Decoder, Mode, Speaks};
 use helan::converse::{Ask, Event};
 use helan::layers::Inbound;
 use helan::layers::admit::Budget;
@@ -82,7 +82,7 @@ fn rig_with(container: Arc<dyn Container>, max_calls: usize, budget: u64) -> Rig
     let config = helan::config::parse("helan.toml".as_ref(), text, []).expect("a configuration");
     let transport = Arc::clone(&upstream);
     let catalog = Catalog::new(&config, move |_| {
-        Ok((Arc::clone(&transport) as Arc<dyn Transport>, Arc::clone(&container)))
+        Ok((Arc::clone(&transport) as Arc<dyn Transport>, Speaks::Text(Arc::clone(&container))))
     });
     let gateway = stack::gateway(stack::Parts {
         budget: Budget::new(budget, 1024, Duration::from_secs(5), meter.clone()),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::inputs::{self, Inputs};
+use super::pooling::{self, Pooling};
 use super::refused::{Refused, Said};
 use super::tokens;
 use crate::emulator::rules::{Dialect, Endpoint};
@@ -51,6 +52,8 @@ pub(in crate::emulator) struct Ask {
     pub(super) chat: bool,
     /// The prompt came as `inputs`.
     pub(super) inputs: Option<Inputs>,
+    /// Texts that are to become vectors, or documents that are to be put in order.
+    pub(super) pooling: Option<Pooling>,
     /// What the request was read as.
     pub(super) dialect: Dialect,
     /// The whole body as it came.
@@ -128,11 +131,12 @@ impl Ask {
         let dialect = limits.dialect;
         let said = Said {
             dialect,
-            to_inputs: has("inputs") && dialect.takes_inputs(),
+            to_inputs: dialect.pools() || (has("inputs") && dialect.takes_inputs()),
             in_stream: body.get("stream").and_then(Value::as_bool) == Some(true),
         };
         let asked = match (failed, body.get("inputs").filter(|_| said.to_inputs)) {
             (Some(failed), _) => Err(failed),
+            (None, _) if dialect.pools() => pooling::read(text, &body, limits),
             (None, Some(Value::String(prompt))) => inputs::read(text, &body, prompt, limits),
             (None, Some(_)) => Err(no_prompt()),
             (None, None) => Self::read_openai(text, &body, limits),
@@ -178,6 +182,7 @@ impl Ask {
         Ok(Self {
             chat,
             inputs: None,
+            pooling: None,
             dialect,
             text: conversation.text,
             system: conversation.system,
@@ -205,6 +210,9 @@ impl Ask {
 
     /// Whether a container of `dialect` could have been asked this.
     pub(super) fn is_of(&self, dialect: Dialect) -> bool {
+        if self.pooling.is_some() || dialect.pools() {
+            return false; // a model of another kind
+        }
         match (&self.inputs, self.chat) {
             (Some(_), _) => dialect.takes_inputs() && (dialect != Dialect::Hf || !self.stream),
             (None, true) => dialect != Dialect::Hf,

@@ -3,7 +3,8 @@
 //! says what the rules tell it to.
 //!
 //! `ask` and `inputs` read the request, `script` makes the answer's tokens, `events` and `whole`
-//! put them into vLLM's JSON and `generated` into that of the others, `refused` writes errors,
+//! put them into vLLM's JSON and `generated` into that of the others, `pooling` is a model of
+//! vectors or scores instead, `refused` writes errors,
 //! `dialect` a stream's bytes. All of it is synchronous; time passes only
 //! where the emulator plays the pieces.
 
@@ -12,6 +13,7 @@ mod dialect;
 mod events;
 mod generated;
 mod inputs;
+mod pooling;
 mod python;
 mod refused;
 mod schema;
@@ -125,6 +127,18 @@ pub(super) fn answer(
         };
     }
     let manner = Manner::of(name, endpoint, rule, ask);
+    if let Some(pooling) = &ask.pooling {
+        let json = pooling.answer(ask, &manner, endpoint.dimensions, clock);
+        let mut events = vec![Event::Data { json, finish: false }];
+        rule.fault.apply(&mut events);
+        let said = Said { dialect: manner.dialect, to_inputs: true, in_stream: false };
+        let writer = Writer { said, quirks: manner.quirks };
+        return Played {
+            status: 200,
+            content_type: "application/json".to_owned(),
+            pieces: whole::pieces(events, &writer).into(),
+        };
+    }
     let script = Script::write(ask, &rule.answer, &manner, clock);
     let dialect = manner.dialect;
     let said = Said { dialect, to_inputs: ask.inputs.is_some(), in_stream: ask.stream };

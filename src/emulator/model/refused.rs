@@ -48,7 +48,13 @@ impl Refused {
     pub(in crate::emulator) fn played(&self) -> Played {
         let said = self.said;
         let (status, content_type, body) = match said.dialect {
-            Dialect::Sse | Dialect::Emd => (self.status, JSON, self.vllm().to_string()),
+            Dialect::Sse | Dialect::Emd | Dialect::Embeddings | Dialect::Rerank => {
+                (self.status, JSON, self.vllm().to_string())
+            }
+            Dialect::Tei | Dialect::TeiRerank => {
+                (self.status, JSON, said.failure(&self.message, self.kind, self.status))
+            }
+            Dialect::LmiEmbeddings => (424, JSON, self.unread()),
             Dialect::Tgi if self.is_unread => (422, "text/plain; charset=utf-8", self.unread()),
             // A stream of TGI's has begun before its parameters are looked at.
             Dialect::Tgi if said.in_stream => {
@@ -61,7 +67,9 @@ impl Refused {
                 (200, said.dialect.stream_type(), event)
             }
             Dialect::Tgi => (422, JSON, self.tgi()),
-            Dialect::Hf | Dialect::Dynamic => (400, JSON, said.failure(&self.message, "", 400)),
+            Dialect::Hf | Dialect::HfFeatures | Dialect::Dynamic => {
+                (400, JSON, said.failure(&self.message, "", 400))
+            }
             _ if self.is_unread => (424, JSON, self.unread()),
             Dialect::Jsonlines => (500, JSON, self.represented()),
             dialect if said.in_stream && said.to_inputs => {
@@ -126,6 +134,10 @@ impl Said {
     pub(super) fn failure(self, message: &str, kind: &str, status: u16) -> String {
         match self.dialect {
             Dialect::Emd => format!("{{\"error\": {}}}", Value::from(message)),
+            Dialect::Tei | Dialect::TeiRerank => {
+                json!({"error": message, "error_type": kind}).to_string()
+            }
+            Dialect::LmiEmbeddings => python(&json!({"code": status, "error": message})),
             Dialect::Tgi if self.to_inputs => {
                 let kind = if kind == "InternalServerError" { "generation" } else { kind };
                 json!({"error": message, "error_type": kind}).to_string()
@@ -137,7 +149,7 @@ impl Said {
             dialect if dialect.is_rolling() && self.to_inputs => {
                 python(&self.rolling(message, status))
             }
-            Dialect::Hf | Dialect::Dynamic => python(
+            Dialect::Hf | Dialect::HfFeatures | Dialect::Dynamic => python(
                 &json!({"code": status, "type": "InternalServerException", "message": message}),
             ),
             // As vLLM writes an error into a stream.

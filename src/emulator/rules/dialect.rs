@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-/// What a container speaks. All but the toolkit answer `messages`, with the chunks of vLLM; who
-/// answers `prompt` and `inputs`, and how, is told here.
+/// What a container speaks. All that generate text, but the toolkit, answer `messages`, with the
+/// chunks of vLLM; who answers `prompt` and `inputs`, and how, is told here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::emulator) enum Dialect {
@@ -31,12 +31,37 @@ pub(in crate::emulator) enum Dialect {
     /// The Hugging Face inference toolkit, which streams nothing. Takes `inputs` alone.
     #[serde(alias = "huggingface")]
     Hf,
+    /// Text Embeddings Inference with an embedding model. Takes `inputs`, 32 at once.
+    Tei,
+    /// vLLM with an embedding model. Takes `input`.
+    Embeddings,
+    /// LMI with an embedding model. Takes `inputs`.
+    LmiEmbeddings,
+    /// The Hugging Face toolkit's feature extraction: vectors of tokens. Takes `inputs`.
+    HfFeatures,
+    /// Text Embeddings Inference with a reranker. Takes `query` and `texts`, 32 at once.
+    TeiRerank,
+    /// vLLM with a reranker. Takes `query` and `documents`.
+    Rerank,
 }
 
 impl Dialect {
+    /// Whether the model makes vectors or scores, and no text.
+    pub(in crate::emulator) const fn pools(self) -> bool {
+        matches!(
+            self,
+            Self::Tei
+                | Self::Embeddings
+                | Self::LmiEmbeddings
+                | Self::HfFeatures
+                | Self::TeiRerank
+                | Self::Rerank
+        )
+    }
+
     /// Whether `{"inputs": …}` is answered.
     pub(in crate::emulator) const fn takes_inputs(self) -> bool {
-        !matches!(self, Self::Sse | Self::Emd)
+        !matches!(self, Self::Sse | Self::Emd) && !self.pools()
     }
 
     /// Whether `{"prompt": …}` is answered.
@@ -64,6 +89,8 @@ impl Dialect {
                 | Self::RollingTgi
                 | Self::Rolling3p
                 | Self::Hf
+                | Self::LmiEmbeddings
+                | Self::HfFeatures
         )
     }
 
@@ -76,7 +103,13 @@ impl Dialect {
             Self::Jsonlines | Self::Rolling | Self::Rolling3p | Self::Dynamic => {
                 "application/jsonlines"
             }
-            Self::Hf => "application/json",
+            Self::Hf
+            | Self::Tei
+            | Self::Embeddings
+            | Self::LmiEmbeddings
+            | Self::HfFeatures
+            | Self::TeiRerank
+            | Self::Rerank => "application/json",
         }
     }
 }

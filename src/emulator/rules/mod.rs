@@ -190,6 +190,8 @@ pub(super) struct Endpoint {
     pub(super) context: u64,
     /// Whether the model takes images.
     pub(super) vision: bool,
+    /// How many numbers a vector has, where the model makes vectors.
+    pub(super) dimensions: usize,
     /// Tokens a second; 0 is as fast as possible.
     pub(super) tokens_per_second: u32,
     /// The sizes of payload parts, over and over; empty: one part for each event.
@@ -216,6 +218,7 @@ impl Default for Endpoint {
             quirks: Vec::new(),
             context: 131_072,
             vision: true,
+            dimensions: 1024,
             tokens_per_second: 0,
             cut: None,
             timeout_ms: 60_000,

@@ -4,8 +4,10 @@ use http::Response;
 use http::header::CONTENT_TYPE;
 
 use super::invocation::{self, Asked};
+use super::vectors;
 use crate::Result;
 use crate::catalog::Deployment;
+use crate::container::Speaks;
 use crate::ops::native::{self, Whole};
 use crate::ops::{Call, question};
 use crate::relay::Relay;
@@ -15,10 +17,11 @@ use crate::wire::Body;
 pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
     let deployment = call.deployment()?;
     let asked = Asked::read(&call)?;
-    let mut response = if deployment.target.raw {
-        raw(relay, &call, &deployment).await?
-    } else {
-        translated(relay, &call, &deployment, asked).await?
+    let mut response = match &deployment.target.speaks {
+        Speaks::Text(_) => translated(relay, &call, &deployment, asked).await?,
+        Speaks::Embeddings(embedder) => vectors::embed(relay, &call, &deployment, embedder).await?,
+        Speaks::Rerank(reranker) => vectors::rerank(relay, &call, &deployment, reranker).await?,
+        Speaks::Raw => raw(relay, &call, &deployment).await?,
     };
     asked.echo(response.headers_mut());
     Ok(response)

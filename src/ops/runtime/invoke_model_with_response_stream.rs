@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::broken;
 use super::invocation::{self, Asked};
 use crate::catalog::Deployment;
+use crate::container::{Speaks, no_stream};
 use crate::converse::{Event, MetadataEvent};
 use crate::family::{Chunks, Question, Voice};
 use crate::meter::Record;
@@ -33,10 +34,10 @@ const CHUNK_TYPE: HeaderName = HeaderName::from_static("x-amzn-bedrock-content-t
 pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
     let deployment = call.deployment()?;
     let asked = Asked::read(&call)?;
-    let mut response = if deployment.target.raw {
-        raw(relay, &call, &deployment).await?
-    } else {
-        translated(relay, call, &deployment, asked).await?
+    let mut response = match &deployment.target.speaks {
+        Speaks::Text(_) => translated(relay, call, &deployment, asked).await?,
+        Speaks::Embeddings(_) | Speaks::Rerank(_) => return Err(no_stream()),
+        Speaks::Raw => raw(relay, &call, &deployment).await?,
     };
     asked.echo(response.headers_mut());
     Ok(response)

@@ -6,6 +6,7 @@ pub mod invoke_model;
 pub mod invoke_model_with_response_stream;
 
 mod invocation;
+mod vectors;
 
 use bytes::BytesMut;
 

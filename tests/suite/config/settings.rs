@@ -65,7 +65,8 @@ fn the_example_file_is_complete_and_shows_the_defaults() {
     assert_eq!(config.sagemaker, SageMaker { region: region.clone(), ..SageMaker::default() });
     let ids: Vec<_> = config.models.iter().map(|model| model.id.as_str()).collect();
     let mistral = "mistral.mistral-7b-instruct-v0:2";
-    assert_eq!(ids, ["deepseek.r1-v1:0", "qwen.qwen3-32b-v1:0", mistral]);
+    let (titan, rerank) = ("amazon.titan-embed-text-v2:0", "cohere.rerank-v3-5:0");
+    assert_eq!(ids, ["deepseek.r1-v1:0", "qwen.qwen3-32b-v1:0", mistral, titan, rerank]);
     assert_eq!(config.models[0].block_order, Some(BlockOrder::TextFirst));
     assert_eq!(
         config.models[1].target,

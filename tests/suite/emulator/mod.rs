@@ -4,6 +4,7 @@
 
 mod cancelled;
 mod container;
+mod pooling;
 mod recorded;
 mod refusals;
 mod streams;

@@ -1,6 +1,7 @@
 //! The real binary, as its callers and its operator meet it.
 #![cfg(test)]
 
+mod embedding;
 mod invoke;
 mod log;
 mod refusals;
