@@ -62,6 +62,11 @@ impl Until {
 pub(super) struct Expect(String);
 
 impl Expect {
+    /// Whether no literal has begun: only then may something else stand here.
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes blanks, then the literal that the text spells. `None` while it is not complete, `Err` if
     /// it is none of them. No literal may begin another.
     pub(super) fn feed(

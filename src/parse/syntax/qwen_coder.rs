@@ -94,7 +94,9 @@ impl QwenCoder {
                 Ok(taken)
             }
             State::Name | State::ParameterName => self.name(text, context),
-            State::Between if self.count == 0 && text[rest..].starts_with('{') => {
+            State::Between
+                if self.count == 0 && self.expect.is_idle() && text[rest..].starts_with('{') =>
+            {
                 self.state = State::Json;
                 Ok(rest)
             }

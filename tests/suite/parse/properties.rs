@@ -184,6 +184,18 @@ proptest! {
     }
 }
 
+/// What random texts once found.
+#[test]
+fn cuts_that_mattered_once() {
+    let text = r#"<function=f><{"name": "f", "arguments": {"x": "y"}}"#;
+    let options = || Options { tools: None, calls: Calls::AsTheyArrive, ..Options::default() };
+    let whole = same(read(Format::Detect, options(), [text.as_bytes()], Finish::End));
+    for size in 1..text.len() {
+        let cut = read(Format::Detect, options(), text.as_bytes().chunks(size), Finish::End);
+        assert_eq!(same(cut), whole, "{size}");
+    }
+}
+
 /// The bytes that the parser looks at for `input`, one at a time.
 fn work(format: Format, input: &str) -> usize {
     let mut parser = Parser::new(format, Options::default());
