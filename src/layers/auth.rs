@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::header::EXPECT;
+use http::header::{EXPECT, HOST};
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
@@ -126,6 +126,10 @@ impl AuthLayer {
 
     /// Step one: the head alone.
     fn judge(&self, head: &Parts, budget: &Budget) -> Result<(Claim, Option<u64>)> {
+        // Two readers of such a head may see two different hosts (RFC 9112, section 3.2).
+        if head.headers.get_all(HOST).into_iter().nth(1).is_some() {
+            return Err(Error::validation("The request has more than one Host header."));
+        }
         let claim = self.authenticator.head(head, self.clock.now())?;
         let announced = content_length(&head.headers);
         if announced.is_some_and(|bytes| bytes > budget.max_body()) {

@@ -2,8 +2,12 @@
 #![cfg(test)]
 
 mod invoke;
+mod keep_alive;
+mod lifecycle;
 mod log;
+mod raw_sockets;
 mod refusals;
+mod reload;
 mod running;
 mod rust_sdk;
 mod strangers;
@@ -116,7 +120,7 @@ fn drain(stderr: impl std::io::Read + Send + 'static) -> Arc<Mutex<Vec<u8>>> {
 struct Pair {
     gateway: Process,
     emulator: Process,
-    _files: tempfile::TempDir,
+    files: tempfile::TempDir,
 }
 
 fn pair(rules: &str, more: &str) -> Pair {
@@ -140,7 +144,7 @@ fn pair(rules: &str, more: &str) -> Pair {
         ),
     );
     let gateway = Process::start(&["serve", "--config", &config]);
-    Pair { gateway, emulator, _files: files }
+    Pair { gateway, emulator, files }
 }
 
 /// The head of a signed request, ready for the wire; the body follows it.
