@@ -101,7 +101,7 @@ pub(super) async fn serve<I, S>(
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut stages = meter.stages();
-    let (mut wait, mut seen) = (patience.first, 0);
+    let (mut quiet, mut seen) = (pin!(sleep(patience.first)), 0);
     let mut looks = interval_at(Instant::now() + patience.write, patience.write);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = false;
@@ -122,15 +122,14 @@ pub(super) async fn serve<I, S>(
             }
             Ok(()) = stages.changed() => {}
             () = used.came.notified(), if stage >= Stage::Closing && !told => {}
-            _ = looks.tick(), if used.multiplexes() => {
-                used.bodies.drop_unread(patience.write);
-            }
-            () = sleep(wait) => {
+            _ = looks.tick() => used.bodies.drop_unread(patience.write),
+            () = &mut quiet => {
                 let asked = used.asked.load(Ordering::Relaxed);
                 if asked == seen && used.open.load(Ordering::Relaxed) == 0 {
                     return; // somebody else can use its place
                 }
-                (wait, seen) = (patience.idle, asked);
+                seen = asked;
+                quiet.as_mut().reset(Instant::now() + patience.idle);
             }
         }
     }
@@ -152,11 +151,6 @@ struct Use {
 }
 
 impl Use {
-    /// Whether several calls share the connection, so that one of them can be left unread.
-    fn multiplexes(&self) -> bool {
-        self.multiplexed.load(Ordering::Relaxed) && self.open.load(Ordering::Relaxed) > 0
-    }
-
     /// Whether the connection is to be told that no more calls are wanted.
     ///
     /// Over HTTP/2 that loses nothing, and is said at once. Over HTTP/1.1 it would close a
