@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use rustls::ServerConfig;
@@ -29,9 +28,6 @@ use crate::template::{BUILTINS, Builtin, Findings, Policy, Template};
 use crate::transport::Transport;
 use crate::transport::sagemaker::{Address, Clients};
 use crate::{Error, Result};
-
-/// Longer than the pools of the usual clients keep a connection they do not use.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A gateway whose ports are bound.
 #[derive(Debug)]
@@ -182,7 +178,7 @@ impl Assembly {
             options: server::Options {
                 max_connections: limits.max_connections,
                 header_timeout: limits.header_timeout,
-                idle_timeout: IDLE_TIMEOUT,
+                idle_timeout: limits.keep_alive_timeout,
                 write_timeout: limits.write_timeout,
                 grace: config.drain.grace,
                 deadline: config.drain.deadline,

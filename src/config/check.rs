@@ -269,6 +269,8 @@ fn limits(raw: raw::Limits, problems: &mut Vec<Problem>) -> Limits {
     }
     let body_timeout = above_zero(raw.body_timeout.as_ref(), default.body_timeout, problems);
     let header_timeout = above_zero(raw.header_timeout.as_ref(), default.header_timeout, problems);
+    let keep_alive = raw.keep_alive_timeout.as_ref();
+    let keep_alive_timeout = above_zero(keep_alive, default.keep_alive_timeout, problems);
     let write_timeout = above_zero(raw.write_timeout.as_ref(), default.write_timeout, problems);
     Limits {
         max_body,
@@ -278,6 +280,7 @@ fn limits(raw: raw::Limits, problems: &mut Vec<Problem>) -> Limits {
         header_timeout,
         max_connections: raw.max_connections.map_or(default.max_connections, |set| set.value),
         max_calls: raw.max_calls.map_or(default.max_calls, |set| set.value),
+        keep_alive_timeout,
         write_timeout,
     }
 }

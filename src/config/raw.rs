@@ -104,6 +104,9 @@ section! {
         max_connections: Set<usize>,
         /// Calls that are answered at once. Default: 1024.
         max_calls: Set<usize>,
+        /// How long a connection may wait for its next request: longer than a load balancer in
+        /// front keeps one that it does not use. Default: `"120 s"`.
+        keep_alive_timeout: Set<Span>,
         /// How long a caller may leave an answer unread before the connection is ended. Default:
         /// `"60 s"`.
         write_timeout: Set<Span>,

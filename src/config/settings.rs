@@ -162,6 +162,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// Calls that are answered at once.
     pub max_calls: usize,
+    /// How long a connection may wait for its next request.
+    pub keep_alive_timeout: Duration,
     /// How long a caller may leave an answer unread before the connection is ended.
     pub write_timeout: Duration,
 }
@@ -176,6 +178,9 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(10),
             max_connections: 10_000,
             max_calls: 1024,
+            // Longer than load balancers and the pools of the usual clients keep a connection that
+            // they do not use: who closes first must be the one who might still ask.
+            keep_alive_timeout: Duration::from_mins(2),
             write_timeout: Duration::from_mins(1),
         }
     }

@@ -46,14 +46,13 @@ impl Admin {
     pub async fn run(self, meter: Meter) {
         let places = Arc::new(Semaphore::new(64));
         let patience = Patience { first: IDLE, idle: IDLE, write: IDLE };
-        let builder = Arc::new(connection::builder(IDLE));
         let mut connections = JoinSet::new();
         loop {
             let Some((stream, peer, place)) = accept(&self.listener, &places).await else {
                 continue;
             };
             while connections.try_join_next().is_some() {}
-            let (meter, builder) = (meter.clone(), Arc::clone(&builder));
+            let meter = meter.clone();
             connections.spawn(async move {
                 let pages = meter.clone();
                 let service = service_fn(move |request: Request<Incoming>| {
@@ -61,7 +60,7 @@ impl Admin {
                 });
                 // Whoever scrapes comes again.
                 let stream = Patient::new(stream, IDLE);
-                connection::serve(&builder, stream, peer, service, &meter, patience).await;
+                connection::serve(stream, peer, service, &meter, patience).await;
                 drop(place);
             });
         }

@@ -44,7 +44,7 @@ impl Patience {
 }
 
 /// How connections are spoken to.
-pub(super) fn builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
+fn builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -70,7 +70,6 @@ pub(super) fn builder(idle_timeout: Duration) -> auto::Builder<TokioExecutor> {
 
 /// Serves a connection until it ends, or until it has no right to its place any more.
 pub(super) async fn serve<I, S>(
-    builder: &auto::Builder<TokioExecutor>,
     stream: I,
     peer: SocketAddr,
     service: S,
@@ -99,6 +98,7 @@ pub(super) async fn serve<I, S>(
             }))
         }
     });
+    let builder = builder(patience.idle);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut stages = meter.stages();
     let (mut quiet, mut seen) = (pin!(sleep(patience.first)), 0);

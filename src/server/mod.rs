@@ -19,8 +19,6 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioExecutor;
-use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -50,7 +48,7 @@ pub struct Options {
     /// From a connection to its first request's head; the TLS handshake has as long.
     pub header_timeout: Duration,
     /// From an answer's end to the next request's head on the same connection; over HTTP/2 up to
-    /// twice as long. Read once, as `max_connections`.
+    /// twice as long.
     pub idle_timeout: Duration,
     /// How long what is written may wait for its reader.
     pub write_timeout: Duration,
@@ -110,8 +108,7 @@ impl Server {
         let options = live.borrow().options.clone();
         let places =
             Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-        let builder = Arc::new(connection::builder(options.idle_timeout));
-        let mut open = Open { live, meter, places, builder, connections: JoinSet::new() };
+        let mut open = Open { live, meter, places, connections: JoinSet::new() };
         open.accept_until(&self.listener, shutdown).await;
         let Options { grace, deadline, .. } = open.live.borrow().options;
         let asked = Instant::now();
@@ -141,7 +138,6 @@ struct Open {
     live: watch::Receiver<Live>,
     meter: Meter,
     places: Arc<Semaphore>,
-    builder: Arc<auto::Builder<TokioExecutor>>,
     connections: JoinSet<()>,
 }
 
@@ -174,8 +170,7 @@ impl Open {
     }
 
     fn take(&mut self, (stream, peer, place): (TcpStream, SocketAddr, OwnedSemaphorePermit)) {
-        let (live, builder, meter) =
-            (self.live.clone(), Arc::clone(&self.builder), self.meter.clone());
+        let (live, meter) = (self.live.clone(), self.meter.clone());
         let counted = meter.metrics().connection();
         self.connections.spawn(async move {
             let _held = (place, counted);
@@ -191,14 +186,13 @@ impl Open {
             let stream = Patient::new(stream, patience.write);
             match tls {
                 None => {
-                    connection::serve(&builder, stream, peer, service, &meter, patience).await;
+                    connection::serve(stream, peer, service, &meter, patience).await;
                 }
                 Some(config) => {
                     let accepting = TlsAcceptor::from(config).accept(stream);
                     match timeout(patience.first, accepting).await {
                         Ok(Ok(stream)) => {
-                            connection::serve(&builder, stream, peer, service, &meter, patience)
-                                .await;
+                            connection::serve(stream, peer, service, &meter, patience).await;
                         }
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
                         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
