@@ -25,7 +25,7 @@ use crate::relay::Relay;
 use crate::wire::Body;
 
 /// What the gateway is made of. When the configuration changes, a new gateway is made and takes the
-/// calls that come from then on; what both share (the meter, the limits) counts the calls of both.
+/// calls that come from then on. The two share the meter, and each limit that has not changed.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// Opens records; its clock is everybody's.

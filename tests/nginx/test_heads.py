@@ -4,6 +4,7 @@ answers one request for each that nginx saw, and never takes a body for a reques
 import datetime
 import json
 import signal
+import subprocess
 
 import boto3
 import processes
@@ -98,6 +99,15 @@ def test_each_event_leaves_when_it_comes_and_a_caller_who_leaves_is_noticed(emul
     events.close()
     gone = before["cancelled"] + 1
     processes.eventually("the call is cancelled", lambda: processes.calls(emulator.url)["cancelled"] == gone)
+
+
+def test_http2(front):
+    url = f"{front.url}/model/suite.streamed/converse"
+    curl = ["curl", "--silent", "--show-error", "--http2", "--cacert", front.certificate, "--data-binary", ask(), url]
+    curl += ["--aws-sigv4", "aws:amz:cn-northwest-1:bedrock", "--user", "AKIDDEMO:demo-secret-key"]
+    curl += ["--header", "content-type: application/json", "--write-out", "\\n%{http_version} %{response_code}"]
+    answer, told = subprocess.run(curl, check=True, capture_output=True, text=True).stdout.rsplit("\n", 1)
+    assert told == "2 200", answer
 
 
 SLOW = """

@@ -1,7 +1,7 @@
 //! What no SDK sends: heads that two readers may read in two ways, callers who are too slow, and
 //! floods.
 
-use super::keep_alive::metric;
+use super::keep_alive::{Connection, get, metric};
 use super::*;
 
 /// A signed head to which lines are added, and one that keeps the connection.
@@ -133,6 +133,19 @@ async fn who_is_too_slow_loses_the_connection() {
     }
     metric(&pair.gateway, "helan_connections 0").await;
     assert_eq!(post(at, PATH, ASK).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_connection_over_the_limit_waits_for_a_place() {
+    let pair = pair("", "[limits]\nmax_connections = 1\n");
+    let at = pair.gateway.address;
+    let mut first = Connection::open(at).await.unwrap();
+    assert_eq!(first.post(PATH, ASK).await.unwrap().status, 200);
+    let mut second = std::pin::pin!(get(at, "/ping"));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut second).await;
+    assert!(early.is_err(), "there is no place for it");
+    drop(first);
+    assert_eq!(second.await.status, 200);
 }
 
 /// A frame of HTTP/2 (RFC 9113, section 4.1).

@@ -34,13 +34,23 @@ async fn a_new_file_serves_the_next_call_and_a_bad_one_nobody() {
     let at = pair.gateway.address;
     let mut caller = Connection::open(at).await.unwrap();
     assert_eq!(caller.post("/model/new/converse", ASK).await.unwrap().status, 400);
+    let hash = async || {
+        let metrics = get(pair.gateway.admin.unwrap(), "/metrics").await.body;
+        let metrics = String::from_utf8(metrics).unwrap();
+        let line = metrics.lines().find(|line| line.starts_with("helan_config_hash ")).unwrap();
+        line.to_owned()
+    };
+    let before = hash().await;
     write(&pair, "helan.toml", |text| text + "[models.new]\nendpoint = \"e\"\n");
     metric(&pair.gateway, &applied(1)).await;
     assert_eq!(caller.post("/model/new/converse", ASK).await.unwrap().status, 200);
+    let now = hash().await;
+    assert_ne!(now, before);
 
     write(&pair, "helan.toml", |text| text.replace("[models.new]", "[modles.new]") + "x = 1\n");
     metric(&pair.gateway, &refused(1)).await;
     assert_eq!(caller.post("/model/new/converse", ASK).await.unwrap().status, 200);
+    assert_eq!(hash().await, now);
     let log = pair.gateway.log();
     for told in ["did you mean `models`?", "the one before goes on"] {
         assert_eq!(log.matches(told).count(), 1, "{told} is not once in {log}");
