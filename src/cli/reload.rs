@@ -4,10 +4,12 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -139,12 +141,15 @@ impl Reloads {
             }
         }
         let models = config.models.len();
-        match assembly.make(config, Arc::new(containers)).await {
-            Ok(next) => {
+        // Whatever happens here happens beside calls, and must not end them.
+        let making = AssertUnwindSafe(assembly.make(config, Arc::new(containers))).catch_unwind();
+        match making.await {
+            Ok(Ok(next)) => {
                 live.send_replace(next);
                 Ok(models)
             }
-            Err(error) => Err(vec![output::causes(&error)]),
+            Ok(Err(error)) => Err(vec![output::causes(&error)]),
+            Err(_) => Err(vec!["a panic in making the gateway".to_owned()]),
         }
     }
 

@@ -117,7 +117,10 @@ async fn large_heads_are_refused() {
 
 #[tokio::test]
 async fn who_is_too_slow_loses_the_connection() {
-    let pair = pair("", "[limits]\nheader_timeout = \"300 ms\"\nbody_timeout = \"300 ms\"\n");
+    let pair = pair(
+        "",
+        "[limits]\nheader_timeout = \"300 ms\"\nbody_timeout = \"300 ms\"\nkeep_alive_timeout = \"300 ms\"\n",
+    );
     let at = pair.gateway.address;
     let whole = with(at, ASK, |head| head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
     for (sent, status) in [(0, None), (20, None), (whole.len() - 1, Some("HTTP/1.1 400"))] {
@@ -131,6 +134,9 @@ async fn who_is_too_slow_loses_the_connection() {
             Some(status) => assert!(answer.starts_with(status), "{answer}"),
         }
     }
+    let mut used = Connection::open(at).await.unwrap();
+    assert_eq!(used.post(PATH, ASK).await.unwrap().status, 200);
+    assert!(used.answer().await.is_err(), "it was closed, and nothing was said");
     metric(&pair.gateway, "helan_connections 0").await;
     assert_eq!(post(at, PATH, ASK).await.status, 200);
 }
