@@ -24,7 +24,8 @@ use crate::ops::Dispatch;
 use crate::relay::Relay;
 use crate::wire::Body;
 
-/// What the gateway is made of.
+/// What the gateway is made of. When the configuration changes, a new gateway is made and takes the
+/// calls that come from then on. The two share the meter, and each limit that has not changed.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// Opens records; its clock is everybody's.
@@ -35,8 +36,8 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// Which models there are.
     pub catalog: Arc<Catalog>,
-    /// Calls in flight at once.
-    pub max_calls: usize,
+    /// The places of calls in flight.
+    pub limits: LimitsLayer,
     /// The largest payload of an answer that is wanted whole, in bytes.
     pub max_answer: u64,
 }
@@ -61,7 +62,7 @@ where
         .layer(AuthLayer::new(parts.authenticator, clock.clone()))
         // Signed → Call: what is asked, of which deployment.
         .layer(RouteLayer::new(parts.catalog))
-        .layer(LimitsLayer::new(parts.max_calls)) // a place, until the last byte
+        .layer(parts.limits) // a place, until the last byte
         .service(Dispatch::new(Relay::new(clock, parts.max_answer)));
     BoxCloneSyncService::new(stack)
 }

@@ -1,14 +1,15 @@
 //! From a configuration to a gateway that can be run.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use hyper::body::Incoming;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
 
+use super::reload::{self, Reloads, Seen};
 use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -20,17 +21,15 @@ use crate::container::rerank::{self, Reranker};
 use crate::container::text;
 use crate::embed::Pooling;
 use crate::layers::admit::Budget;
+use crate::layers::limits::LimitsLayer;
 use crate::meter::{Meter, Metrics};
 use crate::parse::Format;
-use crate::server::{self, Admin, Server};
-use crate::stack::{self, Gateway};
+use crate::server::{self, Admin, Live, Server};
+use crate::stack;
 use crate::template::{self, BUILTINS, Builtin, Findings, Guard, Policy, Template};
 use crate::transport::Transport;
 use crate::transport::sagemaker::{Address, Clients};
 use crate::{Error, Result};
-
-/// Longer than the pools of the usual clients keep a connection they do not use.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A gateway whose ports are bound.
 #[derive(Debug)]
@@ -39,33 +38,164 @@ pub struct Assembled {
     pub server: Server,
     /// The port for the operator.
     pub admin: Option<Admin>,
-    gateway: Gateway<Incoming>,
-    meter: Meter,
+    pub(super) live: watch::Sender<Live>,
+    pub(super) assembly: Assembly,
 }
 
 /// Reads keys and certificates, connects the models to their endpoints, binds the ports. Calls no
 /// endpoint. `credentials` stand over the SDK's own chain.
 pub async fn assemble(
-    mut config: Config,
+    config: Config,
     clock: Clock,
     credentials: Option<Credentials>,
 ) -> Result<Assembled> {
-    let meter = Meter::new(clock, Arc::new(Metrics::new()));
-    let limits = config.limits.clone();
-    let options = server::Options {
-        max_connections: limits.max_connections,
-        header_timeout: limits.header_timeout,
-        idle_timeout: IDLE_TIMEOUT,
-        drain: limits.drain,
-    };
-    let tls = config.tls.as_ref().map(tls).transpose()?;
-    let server = Server::bind(config.listen, tls, options).await?;
+    let server = Server::bind(config.listen).await?;
     let admin = match config.admin {
         Some(address) => Some(Admin::bind(address).await?),
         None => None,
     };
-    refuse_loops(&config, &server).await?;
-    let clients = Clients::connect(config.sagemaker.clone(), credentials).await?;
+    let containers = Arc::new(Containers::new(clock.clone()));
+    let mut assembly = Assembly {
+        meter: Meter::new(clock, Arc::new(Metrics::new())),
+        own: server.local_addr()?,
+        credentials,
+        made: None,
+    };
+    let live = assembly.make(config, containers).await?;
+    Ok(Assembled { server, admin, live: watch::Sender::new(live), assembly })
+}
+
+impl Assembled {
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.live.borrow().tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Serves until `shutdown`, then ends in order; see [`Server::run`]. The configuration is read
+    /// again, from `file` and the environment, when it changes, if it `reloads`.
+    pub async fn run(self, shutdown: impl Future<Output = ()>, reloads: Option<Reloads>) {
+        let meter = self.assembly.meter.clone();
+        let admin = async {
+            match self.admin {
+                Some(admin) => admin.run(meter.clone()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let live = self.live.subscribe();
+        let reloads = async {
+            if let Some(reloads) = reloads {
+                Box::pin(reloads.run(self.assembly, self.live)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.server.run(live, meter.clone(), shutdown) => {}
+            () = admin => {}
+            () = reloads => {}
+        }
+    }
+}
+
+/// Makes gateways: the first one, and one for each configuration that follows.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    pub(super) meter: Meter,
+    /// The address that callers connect to.
+    own: SocketAddr,
+    credentials: Option<Credentials>,
+    pub(super) made: Option<Made>,
+}
+
+/// What the gateway in use was made of. What its configuration has in common with the next one
+/// goes on: connections, containers, the places of calls.
+pub(super) struct Made {
+    /// As it was written; of settings that only the start reads, as it was at the start.
+    pub(super) config: Config,
+    pub(super) containers: Arc<Containers>,
+    clients: Arc<Clients>,
+    /// Its targets. One that has not changed is to keep what is known of its health.
+    catalog: Arc<Catalog>,
+    budget: Budget,
+    limits: LimitsLayer,
+}
+
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Made").field("catalog", &self.catalog).finish_non_exhaustive()
+    }
+}
+
+impl Assembly {
+    /// Makes what serves `config`; on failure, what was made before stays. The containers may have
+    /// been made already, where that blocks nobody.
+    pub(super) async fn make(
+        &mut self,
+        config: Config,
+        containers: Arc<Containers>,
+    ) -> Result<Live> {
+        let before = self.made.as_ref();
+        refuse_loops(&config, self.own).await?;
+        let same = before.filter(|made| made.config.sagemaker == config.sagemaker);
+        let clients = if let Some(made) = same {
+            Arc::clone(&made.clients)
+        } else {
+            let settings = config.sagemaker.clone();
+            Arc::new(Box::pin(Clients::connect(settings, self.credentials.clone())).await?)
+        };
+        let written = config.clone();
+        let config = located(config, &clients)?;
+        for allow in &config.allow {
+            // Now, and not in the call that is the first to name such an endpoint.
+            containers.of(&allow.target("", ""))?;
+        }
+        let catalog = {
+            let (clients, containers) = (Arc::clone(&clients), Arc::clone(&containers));
+            Arc::new(Catalog::new(&config, move |target| {
+                Ok((transport(&clients, target), containers.of(target)?))
+            })?)
+        };
+        let limits = &config.limits;
+        let memory = |limits: &config::Limits| {
+            (limits.body_budget as u64, limits.max_body as u64, limits.body_timeout)
+        };
+        let same = before.filter(|made| memory(&made.config.limits) == memory(limits));
+        let (total, each, wait) = memory(limits);
+        let budget = same.map_or_else(
+            || Budget::new(total, each, wait, self.meter.clone()),
+            |made| made.budget.clone(),
+        );
+        let same = before.filter(|made| made.config.limits.max_calls == limits.max_calls);
+        let places =
+            same.map_or_else(|| LimitsLayer::new(limits.max_calls), |made| made.limits.clone());
+        let live = Live {
+            gateway: stack::gateway(stack::Parts {
+                meter: self.meter.clone(),
+                budget: budget.clone(),
+                authenticator: authenticator(&config.auth)?,
+                catalog: Arc::clone(&catalog),
+                limits: places.clone(),
+                max_answer: limits.max_answer as u64,
+            }),
+            tls: config.tls.as_ref().map(tls).transpose()?,
+            options: server::Options {
+                max_connections: limits.max_connections,
+                header_timeout: limits.header_timeout,
+                idle_timeout: limits.keep_alive_timeout,
+                write_timeout: limits.write_timeout,
+                grace: config.drain.grace,
+                deadline: config.drain.deadline,
+            },
+        };
+        let now = self.meter.clock().now().unix_timestamp();
+        self.meter.metrics().config(config.hash, u64::try_from(now).unwrap_or(0));
+        self.made =
+            Some(Made { config: written, containers, clients, catalog, budget, limits: places });
+        Ok(live)
+    }
+}
+
+/// The configuration with the region that the SDK found, wherever the operator named none.
+fn located(mut config: Config, clients: &Clients) -> Result<Config> {
     match clients.region() {
         Some(region) => config.assume_region(&region),
         None if config.models.iter().any(|model| model.target.region.is_none()) => {
@@ -75,44 +205,17 @@ pub async fn assemble(
         }
         None => {}
     }
-    let containers = Containers::new(meter.clock().clone());
-    for allow in &config.allow {
-        // Now, and not in the call that is the first to name such an endpoint.
-        containers.of(&allow.target("", ""))?;
-    }
-    let catalog = Catalog::new(&config, move |target| {
-        Ok((transport(&clients, target), containers.of(target)?))
-    })?;
-    let parts = stack::Parts {
-        meter: meter.clone(),
-        budget: Budget::new(
-            limits.body_budget as u64,
-            limits.max_body as u64,
-            limits.body_timeout,
-            meter.clone(),
-        ),
-        authenticator: authenticator(&config.auth)?,
-        catalog: Arc::new(catalog),
-        max_calls: limits.max_calls,
-        max_answer: limits.max_answer as u64,
-    };
-    Ok(Assembled { server, admin, gateway: stack::gateway(parts), meter })
+    Ok(config)
 }
 
-impl Assembled {
-    /// Serves until `shutdown`, then drains.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let admin = async {
-            match self.admin {
-                Some(admin) => admin.run(self.meter.clone()).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = self.server.run(self.gateway, self.meter.clone(), shutdown) => {}
-            () = admin => {}
-        }
-    }
+/// What is wrong with a configuration beyond its text: templates, certificates. The containers
+/// that are right have been made afterwards.
+pub(super) fn problems(config: &Config, containers: &Containers) -> Vec<Error> {
+    let allowed = config.allow.iter().map(|allow| allow.target("", ""));
+    let targets = config.models.iter().map(|model| model.target.clone()).chain(allowed);
+    let containers = targets.filter_map(|target| containers.of(&target).err());
+    let certificate = config.tls.as_ref().and_then(|files| tls(files).err());
+    containers.chain(certificate).chain(authenticator(&config.auth).err()).collect()
 }
 
 fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
@@ -127,14 +230,32 @@ fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
 
 /// The containers that were made. Targets that differ only in where they are share one, so that a
 /// template is read and tried out once.
-struct Containers {
+pub(super) struct Containers {
     clock: Clock,
-    made: Mutex<Vec<(config::Target, Speaks)>>,
+    made: Mutex<Vec<Ready>>,
+    /// Those of the configuration before, until they are wanted again.
+    before: Mutex<Vec<Ready>>,
+}
+
+struct Ready {
+    target: config::Target,
+    /// The template's files as they were.
+    files: Vec<Seen>,
+    speaks: Speaks,
 }
 
 impl Containers {
-    fn new(clock: Clock) -> Self {
-        Self { clock, made: Mutex::default() }
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, made: Mutex::default(), before: Mutex::default() }
+    }
+
+    /// For the next configuration: what was made of files that are still the same need not be
+    /// made again.
+    pub(super) fn next(&self) -> Self {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = made.iter().filter(|ready| files(&ready.target) == ready.files);
+        let before = Mutex::new(same.map(Ready::again).collect());
+        Self { clock: self.clock.clone(), made: Mutex::default(), before }
     }
 
     fn of(&self, target: &config::Target) -> Result<Speaks> {
@@ -147,12 +268,36 @@ impl Containers {
             ..target.clone()
         };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, container)) = made.iter().find(|(known, _)| *known == anywhere) {
-            return Ok(container.clone());
+        if let Some(ready) = made.iter().find(|ready| ready.target == anywhere) {
+            return Ok(ready.speaks.clone());
         }
-        let container = container(&anywhere, &self.clock)?;
-        made.push((anywhere, container.clone()));
-        Ok(container)
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = before.iter().position(|ready| ready.target == anywhere);
+        let ready = if let Some(at) = known {
+            before.swap_remove(at)
+        } else {
+            let files = files(&anywhere);
+            let speaks = container(&anywhere, &self.clock)?;
+            Ready { target: anywhere, files, speaks }
+        };
+        let speaks = ready.speaks.clone();
+        made.push(ready);
+        Ok(speaks)
+    }
+}
+
+impl Ready {
+    fn again(&self) -> Self {
+        let (files, speaks) = (self.files.clone(), self.speaks.clone());
+        Self { target: self.target.clone(), files, speaks }
+    }
+}
+
+/// The files of a target's template, as they are now.
+fn files(target: &config::Target) -> Vec<Seen> {
+    match &target.template {
+        Some(TemplateSource::Path(path)) => reload::look(&config::ModelFiles::paths(path)),
+        _ => vec![],
     }
 }
 
@@ -333,8 +478,7 @@ fn tls(files: &config::Tls) -> Result<Arc<ServerConfig>> {
 
 /// An `AWS_ENDPOINT_URL` that was meant for the application next to us would make us call
 /// ourselves, again and again.
-async fn refuse_loops(config: &Config, server: &Server) -> Result<()> {
-    let own = server.local_addr()?;
+async fn refuse_loops(config: &Config, own: SocketAddr) -> Result<()> {
     for url in config.upstream_urls() {
         if server::leads_to(url, own).await {
             return Err(Error::internal().because(format!(

@@ -4,22 +4,17 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{assemble, output};
+use super::assemble::{self, Containers};
+use super::output;
 use crate::clock::Clock;
 use crate::config::{self, Config, Problem, Severity, TemplateSource};
 use crate::template::{Builtin, Findings};
 
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let Some(config) = load(file) else { return ExitCode::FAILURE };
-    let mut broken = false;
-    let allowed = config.allow.iter().map(|allow| allow.target("", ""));
-    for target in config.models.iter().map(|model| model.target.clone()).chain(allowed) {
-        if let Err(error) = assemble::container(&target, &Clock::system()) {
-            output::failure(&error);
-            broken = true;
-        }
-    }
-    if broken {
+    let problems = assemble::problems(&config, &Containers::new(Clock::system()));
+    if !problems.is_empty() {
+        problems.iter().for_each(output::failure);
         return ExitCode::FAILURE;
     }
     let models = config.models.len();

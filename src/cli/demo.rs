@@ -40,7 +40,7 @@ const MODELS: [(&str, &str); 5] = [
 const ENDPOINT_ARN: &str = "arn:aws-cn:sagemaker:cn-northwest-1:123456789012:endpoint/my-endpoint";
 
 pub(super) async fn run(listen: SocketAddr, once: bool) -> ExitCode {
-    match demo(listen, once).await {
+    match Box::pin(demo(listen, once)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             failure(&error);
@@ -65,7 +65,7 @@ async fn demo(listen: SocketAddr, once: bool) -> Result<()> {
 
     let mut servers = JoinSet::new();
     servers.spawn(emulator.run(serve::asked_to_end()));
-    servers.spawn(gateway.run(serve::asked_to_end()));
+    servers.spawn(gateway.run(serve::asked_to_end(), None));
     print(format_args!("helan is listening on http://{address}\n"));
     let caller = Caller::new(address, REGION, Credentials::from_keys(ACCESS_KEY, SECRET_KEY, None));
     converse(&caller).await?;
@@ -82,7 +82,7 @@ async fn demo(listen: SocketAddr, once: bool) -> Result<()> {
 /// The demo's own configuration, read as a file would be.
 fn configuration(listen: SocketAddr, emulator: SocketAddr) -> Result<Config> {
     let mut file = format!(
-        "listen = \"{listen}\"\n[admin]\nlisten = \"off\"\n[log]\nlevel = \"warn\"\n[sagemaker]\nregion = \"{REGION}\"\nendpoint_url = \"http://{emulator}\"\n[endpoints.allow]\n\"*\" = {{}}\n"
+        "listen = \"{listen}\"\n[admin]\nlisten = \"off\"\n[log]\nlevel = \"warn\"\n[drain]\ngrace = 0\n[sagemaker]\nregion = \"{REGION}\"\nendpoint_url = \"http://{emulator}\"\n[endpoints.allow]\n\"*\" = {{}}\n"
     );
     for (model, endpoint) in MODELS {
         use std::fmt::Write as _;

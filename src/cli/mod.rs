@@ -6,6 +6,7 @@ mod demo;
 mod emulate;
 mod logging;
 mod output;
+mod reload;
 mod render;
 mod serve;
 

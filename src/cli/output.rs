@@ -36,6 +36,11 @@ pub(super) fn error(text: impl Display) {
 
 /// An error and its causes, on standard error.
 pub(super) fn failure(error: &crate::Error) {
+    self::error(causes(error));
+}
+
+/// What lies behind an error; its own words where that is unknown.
+pub(super) fn causes(error: &crate::Error) -> String {
     let mut text = String::new();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -45,5 +50,5 @@ pub(super) fn failure(error: &crate::Error) {
         text.push_str(&cause.to_string());
         source = cause.source();
     }
-    self::error(if text.is_empty() { error.message() } else { &text });
+    if text.is_empty() { error.message().to_owned() } else { text }
 }

@@ -4,12 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::environment::Surroundings;
 use super::problem::{Origin, Problem, Severity};
 use super::reader::{Set, join};
-use super::settings::{Auth, AuthMode, Config, Limits, Log, SageMaker, Service, Tls};
+use super::settings::{
+    Allow, Auth, AuthMode, Config, Drain, Limits, Log, SageMaker, Service, TemplateSource, Tls,
+};
 use super::value::{AdminListen, Span};
-use super::{keys, models, raw, upstream};
+use super::{ModelFiles, keys, models, raw, upstream};
 
 /// What the operator has to write to let strangers in.
 const WORDS: &str = "I understand that anyone who reaches this port can use the models";
@@ -37,9 +41,12 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
     let listen = file.listen.as_ref().map_or(DEFAULT_LISTEN, |listen| listen.value.0);
     let admin = admin(file.admin, file.listen.as_ref().map(|set| &set.origin), listen, problems);
     let tls = file.tls.and_then(|tls| certificate(tls, problems));
-    let auth = auth(file.auth.unwrap_or_default(), listen, around, problems);
+    let auth = file.auth.unwrap_or_default();
+    let keys_file = auth.keys_file.as_ref().map(resolve);
+    let auth = self::auth(auth, listen, around, problems);
     let log = file.log.unwrap_or_default();
     let limits = limits(file.limits.unwrap_or_default(), problems);
+    let drain = drain(file.drain.unwrap_or_default(), problems);
     let sagemaker = sagemaker(file.sagemaker.unwrap_or_default(), listen, around, problems);
     let mut builder = models::Builder::new(
         file.defaults.unwrap_or_default(),
@@ -57,6 +64,17 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
             "write `[models.\"deepseek.r1-v1:0\"]` with `endpoint = \"…\"`, or set HELAN_ENDPOINT",
         ));
     }
+    let templates = models.iter().map(|model| &model.target).chain(allow.iter().map(Allow::any));
+    let templates = templates.filter_map(|target| match &target.template {
+        Some(TemplateSource::Path(path)) => Some(ModelFiles::paths(path)),
+        _ => None,
+    });
+    let mut files: Vec<PathBuf> = templates.flatten().collect();
+    let source = around.whole.source.as_deref();
+    files.extend(source.map(|source| source.file.clone()).into_iter().chain(keys_file));
+    files.extend(tls.iter().flat_map(|tls| [tls.certificate.clone(), tls.key.clone()]));
+    files.sort_unstable();
+    files.dedup();
     Config {
         listen,
         tls,
@@ -67,12 +85,21 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
             level: log.level.map(|level| level.value).unwrap_or_default(),
         },
         limits,
+        drain,
         sagemaker,
         models,
         allow,
         inherited_urls: inherited_urls(around),
         warnings: Vec::new(),
+        files,
+        hash: source.map_or(0, |source| hash(&source.text)),
     }
+}
+
+/// Exact in every reader of metrics: floating-point numbers have 53 bits.
+fn hash(text: &str) -> u64 {
+    let digest = Sha256::digest(text);
+    digest.iter().take(6).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }
 
 /// Where the SDK would go by itself.
@@ -242,6 +269,9 @@ fn limits(raw: raw::Limits, problems: &mut Vec<Problem>) -> Limits {
     }
     let body_timeout = above_zero(raw.body_timeout.as_ref(), default.body_timeout, problems);
     let header_timeout = above_zero(raw.header_timeout.as_ref(), default.header_timeout, problems);
+    let keep_alive = raw.keep_alive_timeout.as_ref();
+    let keep_alive_timeout = above_zero(keep_alive, default.keep_alive_timeout, problems);
+    let write_timeout = above_zero(raw.write_timeout.as_ref(), default.write_timeout, problems);
     Limits {
         max_body,
         max_answer: raw.max_answer.map_or(default.max_answer, |size| size.value.0),
@@ -250,8 +280,24 @@ fn limits(raw: raw::Limits, problems: &mut Vec<Problem>) -> Limits {
         header_timeout,
         max_connections: raw.max_connections.map_or(default.max_connections, |set| set.value),
         max_calls: raw.max_calls.map_or(default.max_calls, |set| set.value),
-        drain: raw.drain.map_or(default.drain, |time| time.value.0),
+        keep_alive_timeout,
+        write_timeout,
     }
+}
+
+fn drain(raw: raw::Drain, problems: &mut Vec<Problem>) -> Drain {
+    let default = Drain::default();
+    let grace = raw.grace.as_ref().map_or(default.grace, |time| time.value.0);
+    let deadline = raw.deadline.as_ref().map_or(default.deadline, |time| time.value.0);
+    if grace > deadline
+        && let Some(set) = raw.grace.or(raw.deadline)
+    {
+        problems.push(set.origin.error(
+            "`drain.grace` is longer than `drain.deadline`, of which it is a part",
+            "make `drain.grace` shorter, or `drain.deadline` longer",
+        ));
+    }
+    Drain { grace, deadline }
 }
 
 fn sagemaker(

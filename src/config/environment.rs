@@ -194,7 +194,14 @@ pub const VARIABLES: &[Variable] = &[
     key!("HELAN_HEADER_TIMEOUT", limits.header_timeout, "how long a request's head may take"),
     key!("HELAN_MAX_CONNECTIONS", limits.max_connections, "callers' connections at once"),
     key!("HELAN_MAX_CALLS", limits.max_calls, "calls answered at once"),
-    key!("HELAN_DRAIN", limits.drain, "how long calls may go on at the end of the process"),
+    key!(
+        "HELAN_KEEP_ALIVE_TIMEOUT",
+        limits.keep_alive_timeout,
+        "how long a connection may wait for its next request"
+    ),
+    key!("HELAN_WRITE_TIMEOUT", limits.write_timeout, "how long an answer may be left unread"),
+    key!("HELAN_DRAIN_GRACE", drain.grace, "how long new calls are taken after the signal to end"),
+    key!("HELAN_DRAIN_DEADLINE", drain.deadline, "when calls must have ended after that signal"),
     key!("HELAN_REGION", sagemaker.region, "the region of the endpoints"),
     key!("HELAN_ENDPOINT_URL", sagemaker.endpoint_url, "another place than the region's own"),
     key!("HELAN_PROFILE", sagemaker.profile, "the AWS profile that gives the credentials"),

@@ -32,9 +32,9 @@ pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
-    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, ControlTokens, Family, Limits,
-    Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target, TemplateSource,
-    Tls, Unary,
+    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, ControlTokens, Drain, Family,
+    Limits, Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target,
+    TemplateSource, Tls, Unary,
 };
 
 use problem::{Origin, Source};

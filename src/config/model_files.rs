@@ -31,6 +31,13 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
+    /// Every file that [`ModelFiles::read`] of `path` may look at.
+    pub fn paths(path: &Path) -> [PathBuf; 4] {
+        let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let beside = |name| directory.join(name);
+        [path.to_owned(), beside(TEMPLATE), beside(TOKENIZER_CONFIG), beside(TOKENIZER)]
+    }
+
     /// Reads `path`: a directory, a `tokenizer_config.json` (any `.json`), or a template; and what
     /// belongs to it in the same directory. A `tokenizer_config.json` that is named by itself
     /// brings no `chat_template.jinja` with it. Fails with the file that cannot be read.

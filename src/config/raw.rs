@@ -29,6 +29,8 @@ section! {
         log: Log,
         /// What one process takes on.
         limits: Limits,
+        /// How the process ends.
+        drain: Drain,
         /// How SageMaker is reached.
         sagemaker: SageMaker,
         /// What holds for every model that does not say otherwise.
@@ -103,8 +105,23 @@ section! {
         max_connections: Set<usize>,
         /// Calls that are answered at once. Default: 1024.
         max_calls: Set<usize>,
-        /// How long calls may go on after the process was asked to end. Default: `"30 s"`.
-        drain: Set<Span>,
+        /// How long a connection may wait for its next request: longer than a load balancer in
+        /// front keeps one that it does not use. Default: `"120 s"`.
+        keep_alive_timeout: Set<Span>,
+        /// How long a caller may leave an answer unread before the connection is ended. Default:
+        /// `"60 s"`.
+        write_timeout: Set<Span>,
+    }
+}
+
+section! {
+    /// How the process ends once it was asked to. Both times begin with the signal.
+    struct Drain {
+        /// How long new calls are still taken, while `/ready` says no. Default: `"5 s"`.
+        grace: Set<Span>,
+        /// When calls must have ended; what is left is told that the gateway ends. Default:
+        /// `"110 s"`.
+        deadline: Set<Span>,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Config {
     pub log: Log,
     /// What one process takes on.
     pub limits: Limits,
+    /// How the process ends.
+    pub drain: Drain,
     /// How SageMaker is reached.
     pub sagemaker: SageMaker,
     /// What is served, in the order of the file. A model whose id is [`ANY_MODEL`] serves every
@@ -33,6 +35,12 @@ pub struct Config {
     pub inherited_urls: Vec<String>,
     /// What is worth a look, but no reason not to start.
     pub warnings: Vec<Problem>,
+    /// What it was read from, and what it names: when one of these files changes, it is worth
+    /// reading again.
+    pub files: Vec<PathBuf>,
+    /// 48 bits of the SHA-256 of the configuration file, to tell one from another; 0 without a
+    /// file.
+    pub hash: u64,
 }
 
 impl Config {
@@ -154,8 +162,10 @@ pub struct Limits {
     pub max_connections: usize,
     /// Calls that are answered at once.
     pub max_calls: usize,
-    /// How long calls may go on after the process was asked to end.
-    pub drain: Duration,
+    /// How long a connection may wait for its next request.
+    pub keep_alive_timeout: Duration,
+    /// How long a caller may leave an answer unread before the connection is ended.
+    pub write_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -168,8 +178,27 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(10),
             max_connections: 10_000,
             max_calls: 1024,
-            drain: Duration::from_secs(30),
+            // Longer than load balancers and the pools of the usual clients keep a connection that
+            // they do not use: who closes first must be the one who might still ask.
+            keep_alive_timeout: Duration::from_mins(2),
+            write_timeout: Duration::from_mins(1),
         }
+    }
+}
+
+/// How the process ends once it was asked to. Both times begin with the signal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// How long new calls are still taken: until load balancers have seen that `/ready` says no.
+    pub grace: Duration,
+    /// When calls must have ended.
+    pub deadline: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        // Within the two minutes that container platforms let a process have at most.
+        Self { grace: Duration::from_secs(5), deadline: Duration::from_secs(110) }
     }
 }
 
@@ -492,6 +521,11 @@ impl Allow {
     /// The region that endpoints must be in, when it is known.
     pub fn region(&self) -> Option<&str> {
         self.template.region.as_deref()
+    }
+
+    /// What all targets under this pattern have in common.
+    pub(super) const fn any(&self) -> &Target {
+        &self.template
     }
 
     /// The target for one endpoint under this pattern. `region` is its ARN's.

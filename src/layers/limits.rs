@@ -14,7 +14,7 @@ use crate::ops::Call;
 use crate::wire::Body;
 use crate::{Code, Error, Result};
 
-/// Bounds the calls in flight.
+/// Bounds the calls in flight. Clones share the places.
 #[derive(Clone, Debug)]
 pub struct LimitsLayer(Arc<Semaphore>);
 

@@ -48,7 +48,8 @@ where
         let dialect = Dialect::of_path(arrived.request.uri().path());
         let record = Arc::clone(&arrived.record);
         Box::pin(async move {
-            let answered = AssertUnwindSafe(inner.oneshot(arrived)).catch_unwind().await;
+            let answering = record.in_time(inner.oneshot(arrived));
+            let answered = AssertUnwindSafe(answering).catch_unwind().await;
             let answered = answered.unwrap_or_else(|_| Err(Error::internal().because("a panic")));
             Ok(answered.unwrap_or_else(|error| {
                 record.failed(&error);

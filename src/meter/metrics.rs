@@ -28,6 +28,23 @@ pub struct Metrics {
     first_event: Family<Answer, Histogram, fn() -> Histogram>,
     connections: Gauge,
     body_bytes: Gauge<u64, AtomicU64>,
+    reloads: Family<Reloaded, Counter>,
+    config_applied: Gauge<u64, AtomicU64>,
+    config_hash: Gauge<u64, AtomicU64>,
+}
+
+/// What became of a configuration that was read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reload {
+    /// Calls that come now are answered by it.
+    Applied,
+    /// It has errors; the one before goes on.
+    Refused,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reloaded {
+    result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -74,6 +91,9 @@ impl Metrics {
             first_event: Family::new_with_constructor(histogram),
             connections: Gauge::default(),
             body_bytes: Gauge::default(),
+            reloads: Family::default(),
+            config_applied: Gauge::default(),
+            config_hash: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -111,6 +131,22 @@ impl Metrics {
             Unit::Bytes,
             this.body_bytes.clone(),
         );
+        registry.register(
+            "reloads",
+            "Configurations that were read again while the gateway ran",
+            this.reloads.clone(),
+        );
+        registry.register_with_unit(
+            "config_applied_timestamp",
+            "When the configuration in use was applied, since the Unix epoch",
+            Unit::Seconds,
+            this.config_applied.clone(),
+        );
+        registry.register(
+            "config_hash",
+            "48 bits of the SHA-256 of the configuration file in use; 0 without a file",
+            this.config_hash.clone(),
+        );
         Self { registry, ..this }
     }
 
@@ -146,6 +182,21 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    /// Counts a configuration that was read again.
+    pub fn reloaded(&self, result: Reload) {
+        let result = match result {
+            Reload::Applied => "applied",
+            Reload::Refused => "refused",
+        };
+        self.reloads.get_or_create(&Reloaded { result }).inc();
+    }
+
+    /// Tells which configuration is in use, since when (seconds since the Unix epoch).
+    pub fn config(&self, hash: u64, since: u64) {
+        self.config_hash.set(hash);
+        self.config_applied.set(since);
     }
 
     /// Counts an open connection until the guard is dropped.

@@ -6,6 +6,8 @@
 
 mod metrics;
 mod record;
+mod stage;
 
-pub use metrics::{BodyGuard, ConnectionGuard, Metrics};
+pub use metrics::{BodyGuard, ConnectionGuard, Metrics, Reload};
 pub use record::{Ended, Meter, Record};
+pub use stage::Stage;

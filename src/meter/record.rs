@@ -1,50 +1,45 @@
 //! What is known about one call.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use time::format_description::well_known::Rfc3339;
 
+use tokio::sync::watch;
+
 use super::Metrics;
+use super::stage::{Stage, Stages};
 use crate::clock::Clock;
 use crate::converse::{Adaptation, TokenUsage};
-use crate::{Code, Error};
+use crate::{Code, Error, Result};
 
 /// Opens records and takes them when they are closed.
 #[derive(Clone, Debug)]
 pub struct Meter {
     clock: Clock,
     metrics: Arc<Metrics>,
-    stage: Arc<AtomicU8>,
+    stages: Arc<Stages>,
 }
-
-/// Calls come in.
-const SERVING: u8 = 0;
-/// Calls in flight go on, and no others come.
-const ENDING: u8 = 1;
-/// What is still in flight is dropped by us, not by its caller.
-const CUT: u8 = 2;
 
 impl Meter {
     /// A meter that counts into `metrics`.
     pub fn new(clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self { clock, metrics, stage: Arc::new(AtomicU8::new(SERVING)) }
+        Self { clock, metrics, stages: Arc::default() }
     }
 
-    /// From now on no more calls come: the gateway was asked to end.
-    pub fn ending(&self) {
-        self.stage.store(ENDING, Ordering::Relaxed);
+    /// How far the process is on its way to its end.
+    pub fn stage(&self) -> Stage {
+        self.stages.now()
     }
 
-    /// Whether the gateway was asked to end.
-    pub fn is_ending(&self) -> bool {
-        self.stage.load(Ordering::Relaxed) != SERVING
+    /// Tells everybody that the process has come to `stage`.
+    pub fn advance(&self, stage: Stage) {
+        self.stages.advance(stage);
     }
 
-    /// From now on calls that are dropped were cut by the gateway's own end.
-    pub fn cut(&self) {
-        self.stage.store(CUT, Ordering::Relaxed);
+    /// The stage, to be watched.
+    pub fn stages(&self) -> watch::Receiver<Stage> {
+        self.stages.subscribe()
     }
 
     /// The clock that records are timed with.
@@ -78,7 +73,7 @@ pub enum Ended {
     Failed,
     /// The caller had gone before the answer was complete.
     Gone,
-    /// The gateway ended, and its drain time was over.
+    /// The gateway ended, and `drain.deadline` was over.
     Cut,
 }
 
@@ -126,6 +121,8 @@ pub(super) struct Facts {
     pub(super) family: Option<&'static str>,
     pub(super) adapted: Vec<Adaptation>,
     pub(super) request_metadata: Option<String>,
+    /// The gateway's own end came before that of the call.
+    pub(super) cut: bool,
 }
 
 impl Record {
@@ -137,6 +134,24 @@ impl Record {
     /// Time since the call arrived.
     pub fn elapsed(&self) -> Duration {
         self.meter.clock.monotonic().saturating_sub(self.started)
+    }
+
+    /// Waits for a part of the answer, unless the gateway has to end first: then the error is what
+    /// the caller reads.
+    pub async fn in_time<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased; // what is there is still the caller's
+            part = part => part,
+            () = self.meter.stages.reached(Stage::OutOfTime) => {
+                self.note(|facts| facts.cut = true);
+                Err(Error::new(
+                    Code::ServiceUnavailable,
+                    "The gateway is shutting down. Try your request again.",
+                )
+                .because("drain.deadline is over")
+                .retry_after(Duration::from_secs(1)))
+            }
+        }
     }
 
     fn note(&self, write: impl FnOnce(&mut Facts)) {
@@ -260,8 +275,9 @@ impl Record {
             return;
         };
         let ended = match (facts.code, gone) {
+            _ if facts.cut => Ended::Cut,
             (Some(_), _) => Ended::Failed,
-            (None, true) if self.meter.stage.load(Ordering::Relaxed) == CUT => Ended::Cut,
+            (None, true) if self.meter.stage() == Stage::OutOfTime => Ended::Cut,
             (None, true) => Ended::Gone,
             (None, false) => Ended::Complete,
         };

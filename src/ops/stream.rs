@@ -47,7 +47,8 @@ fn stream<S: Speak>(
         let (mut answer, mut writer) = state?;
         loop {
             // The head has left: a panic, too, becomes a part of the stream that says so.
-            let next = AssertUnwindSafe(answer.next(&mut writer.events)).catch_unwind().await;
+            let next = writer.record.in_time(answer.next(&mut writer.events));
+            let next = AssertUnwindSafe(next).catch_unwind().await;
             let next = next.unwrap_or_else(|_| Err(Error::internal().because("a panic")));
             match writer.write(next) {
                 (bytes, true) if bytes.is_empty() => {}

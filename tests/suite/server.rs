@@ -8,14 +8,16 @@ use helan::auth::Authenticator;
 use helan::catalog::Catalog;
 use helan::clock::Clock;
 use helan::layers::admit::Budget;
+use helan::layers::limits::LimitsLayer;
 use helan::meter::{Meter, Metrics};
-use helan::server::{Admin, Options, Server};
+use helan::server::{Admin, Live, Options, Server};
 use helan::stack;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -33,7 +35,7 @@ async fn http2_without_requests_gives_its_place_back() {
         budget: Budget::new(1024, 1024, IN_VAIN, meter.clone()),
         authenticator: Authenticator::none(),
         catalog: Arc::new(catalog),
-        max_calls: 1,
+        limits: LimitsLayer::new(1),
         max_answer: 1,
         meter: meter.clone(),
     });
@@ -41,12 +43,15 @@ async fn http2_without_requests_gives_its_place_back() {
         max_connections: 1,
         header_timeout: Duration::from_secs(3),
         idle_timeout: Duration::from_millis(50),
-        drain: Duration::ZERO,
+        write_timeout: IN_VAIN,
+        grace: Duration::ZERO,
+        deadline: Duration::ZERO,
     };
-    let server = Server::bind(([127, 0, 0, 1], 0).into(), None, options).await.unwrap();
+    let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = server.local_addr().unwrap();
     let mut serving = JoinSet::new();
-    serving.spawn(server.run(gateway, meter, std::future::pending()));
+    let live = watch::Sender::new(Live { gateway, tls: None, options });
+    serving.spawn(server.run(live.subscribe(), meter, std::future::pending()));
 
     let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut client, mut connection) =

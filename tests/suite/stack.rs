@@ -16,6 +16,7 @@ use helan::container::{Container, Decoder, Mode, Speaks};
 use helan::converse::{Ask, Event};
 use helan::layers::Inbound;
 use helan::layers::admit::Budget;
+use helan::layers::limits::LimitsLayer;
 use helan::meter::{Meter, Metrics};
 use helan::stack::{self, Gateway};
 use helan::transport::{Failure, Hints, Transport};
@@ -88,7 +89,7 @@ fn rig_with(container: Arc<dyn Container>, max_calls: usize, budget: u64) -> Rig
         budget: Budget::new(budget, 1024, Duration::from_secs(5), meter.clone()),
         authenticator: Authenticator::none(),
         catalog: Arc::new(catalog.expect("a catalogue")),
-        max_calls,
+        limits: LimitsLayer::new(max_calls),
         max_answer: 4096,
         meter: meter.clone(),
     });

@@ -171,9 +171,11 @@ struct Parts {
 impl Parts {
     fn frames(self) -> impl Stream<Item = Bytes> + Send {
         futures_util::stream::unfold(self, |mut parts| async move {
-            let part = parts.body.as_mut()?.next().await?;
-            let written =
-                part.and_then(|part| write_chunk(&part, &mut parts.padding, &mut parts.buffer));
+            let body = parts.body.as_mut()?;
+            let next = parts.record.in_time(async { body.next().await.transpose() }).await;
+            let written = next
+                .transpose()?
+                .and_then(|part| write_chunk(&part, &mut parts.padding, &mut parts.buffer));
             if let Err(error) = written {
                 parts.body = None;
                 parts.record.failed(&error);

@@ -153,7 +153,7 @@ proptest! {
 
     #[test]
     fn no_value_makes_the_reader_panic(
-        key in "listen|auth.mode|limits.max_body|limits.drain|sagemaker.endpoint_url|models|\
+        key in "listen|auth.mode|limits.max_body|drain.grace|sagemaker.endpoint_url|models|\
                 models.m|models.m.endpoint|models.m.aliases|endpoints.allow|admin.listen|\
                 defaults.tokens_per_second",
         value in "-?[0-9]{1,20}(\\.[0-9]{1,20})?|\"\\PC{0,30}\"|\\[\"[a-z*]{0,4}\", 1\\]|\\{ a = 1 \\}|true|nan|-inf|0x[0-9a-f]{1,20}|1979-05-27"

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use helan::config::{
-    ANY_MODEL, AuthMode, BlockOrder, Limits, LogFormat, LogLevel, SageMaker, Service, Target,
-    TemplateSource, Unary, VARIABLES, load, parse, schema,
+    ANY_MODEL, AuthMode, BlockOrder, Drain, Limits, LogFormat, LogLevel, SageMaker, Service,
+    Target, TemplateSource, Unary, VARIABLES, load, parse, schema,
 };
 
 use super::{environment, file, owned};
@@ -61,6 +61,7 @@ fn the_example_file_is_complete_and_shows_the_defaults() {
     let config = load(Some(&directory.path().join("helan.toml")), []).unwrap();
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.drain, Drain::default());
     let region = Some("cn-northwest-1".to_owned());
     assert_eq!(config.sagemaker, SageMaker { region: region.clone(), ..SageMaker::default() });
     let ids: Vec<_> = config.models.iter().map(|model| model.id.as_str()).collect();
@@ -146,6 +147,7 @@ fn the_example_environment_names_every_variable() {
         .collect();
     let all = environment(&all).unwrap();
     assert_eq!(all.limits, Limits::default());
+    assert_eq!(all.drain, Drain::default());
     assert_eq!(all.models[0].block_order, Some(BlockOrder::AsGenerated));
     assert_eq!(all.models[0].target, config.models[0].target);
 }

@@ -3,8 +3,12 @@
 
 mod embedding;
 mod invoke;
+mod keep_alive;
+mod lifecycle;
 mod log;
+mod raw_sockets;
 mod refusals;
+mod reload;
 mod running;
 mod rust_sdk;
 mod strangers;
@@ -117,7 +121,7 @@ fn drain(stderr: impl std::io::Read + Send + 'static) -> Arc<Mutex<Vec<u8>>> {
 struct Pair {
     gateway: Process,
     emulator: Process,
-    _files: tempfile::TempDir,
+    files: tempfile::TempDir,
 }
 
 fn pair(rules: &str, more: &str) -> Pair {
@@ -141,7 +145,7 @@ fn pair(rules: &str, more: &str) -> Pair {
         ),
     );
     let gateway = Process::start(&["serve", "--config", &config]);
-    Pair { gateway, emulator, _files: files }
+    Pair { gateway, emulator, files }
 }
 
 /// The head of a signed request, ready for the wire; the body follows it.

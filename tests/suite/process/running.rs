@@ -1,4 +1,4 @@
-//! What the operator sees: metrics, health, the drain, TLS, and mistakes at the start.
+//! What the operator sees: metrics, health, TLS, and mistakes at the start.
 
 use std::time::Duration;
 
@@ -34,51 +34,6 @@ async fn metrics_and_health() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_in_peace_when_the_gateway_is_asked_to_end() {
-    let rules = "[[rules]]\nanswer.text = \"one two three four five\"\nfault.stall = { after = 3, ms = 700 }\n";
-    let mut pair = pair(rules, "");
-    let at = pair.gateway.address;
-    let mut stream = TcpStream::connect(at).await.unwrap();
-    let path = "/model/m/converse-stream";
-    let head = head(at, "POST", path, ASK.as_bytes(), now());
-    stream.write_all(&[head.as_bytes(), ASK.as_bytes()].concat()).await.unwrap();
-    let mut answer = vec![0; 4096];
-    let read = stream.read(&mut answer).await.unwrap();
-    answer.truncate(read);
-    assert!(answer.starts_with(b"HTTP/1.1 200"));
-
-    pair.gateway.signal("-TERM");
-    stream.read_to_end(&mut answer).await.unwrap();
-    let text = String::from_utf8_lossy(&answer);
-    assert!(text.contains("metadata") && text.contains("end_turn"), "{text}");
-    assert!(pair.gateway.child.wait().unwrap().success());
-    assert!(TcpStream::connect(at).await.is_err());
-}
-
-#[tokio::test]
-async fn a_call_that_outlives_the_drain_is_cut_by_us_and_said_so() {
-    let rules =
-        "[[rules]]\nanswer.text = \"one two three\"\nfault.stall = { after = 2, ms = 3600000 }\n";
-    let mut pair = pair(rules, "[limits]\ndrain = \"1s\"\n[log]\nformat = \"json\"\n");
-    let at = pair.gateway.address;
-    let mut stream = TcpStream::connect(at).await.unwrap();
-    let head = head(at, "POST", "/model/m/converse-stream", ASK.as_bytes(), now());
-    stream.write_all(&[head.as_bytes(), ASK.as_bytes()].concat()).await.unwrap();
-    let mut answer = vec![0; 12];
-    stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(answer, b"HTTP/1.1 200");
-
-    pair.gateway.signal("-TERM");
-    let admin = pair.gateway.admin.unwrap();
-    let ready = b"GET /ready HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-    while send(admin, &[ready]).await.status != 503 {}
-    stream.read_to_end(&mut answer).await.unwrap_or_default();
-    assert!(pair.gateway.child.wait().unwrap().success());
-    let calls = log::calls(&pair.gateway, 1).await;
-    assert_eq!(calls[0]["ended"], "cut");
-}
-
-#[tokio::test]
 async fn a_caller_who_leaves_cancels_the_upstream_call() {
     let rules =
         "[[rules]]\nanswer.text = \"one two three\"\nfault.stall = { after = 2, ms = 3600000 }\n";
@@ -101,7 +56,7 @@ async fn calls(pair: &Pair) -> serde_json::Value {
     send(pair.emulator.address, &[get.as_bytes()]).await.json()
 }
 
-async fn until(pair: &Pair, what: impl Fn(&serde_json::Value) -> bool) {
+pub(super) async fn until(pair: &Pair, what: impl Fn(&serde_json::Value) -> bool) {
     for _ in 0..500 {
         if what(&calls(pair).await) {
             return;
