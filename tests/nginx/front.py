@@ -3,6 +3,7 @@ every gateway that a suite starts. The suites know nothing of it."""
 
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -28,6 +29,25 @@ def replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
+made: list[Path] = []
+
+
+def certify(directory: Path):
+    """A throw-away certificate: one for all of a run, since clients trust one file."""
+    if made:
+        for name in ("key.pem", "chain.pem"):
+            shutil.copy(made[0] / name, directory / name)
+        return
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
+    subprocess.run(
+        [*make.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "chain.pem"],
+        cwd=directory,
+        check=True,
+        capture_output=True,
+    )
+    made.append(directory)
+
+
 class Front:
     """A gateway with nginx in front of it."""
 
@@ -35,13 +55,7 @@ class Front:
         self.behind = start_gateway(directory, upstream)
         self.port = free_port()
         self.certificate = directory / "chain.pem"
-        make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
-        subprocess.run(
-            [*make.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "chain.pem"],
-            cwd=directory,
-            check=True,
-            capture_output=True,
-        )
+        certify(directory)
         text = (ROOT / "examples" / "nginx.conf").read_text()
         text = replace(text, "server 127.0.0.1:8080;", f"server {self.behind.url.removeprefix('http://')};")
         text = replace(text, "listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl")
