@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use helan::clock::Clock;
 use helan::fleet::{Fault, Fleet, Lease, Member, Settings, Standing, State, Unavailable, affinity};
 use proptest::prelude::*;
@@ -121,7 +122,7 @@ fn a_target_that_fails_rests_longer_each_time() {
         }
         probe.failed(Fault::Unreachable);
     }
-    clock.advance(Duration::from_secs(300));
+    clock.advance(Duration::from_mins(5));
     drop(fleet.choose(&[1], None, &mut random).unwrap()); // its caller left: nothing was learnt
     let mut probe = fleet.choose(&[1], None, &mut random).unwrap();
     probe.answered();
@@ -222,29 +223,27 @@ async fn the_queue_is_bounded_fair_and_patient_for_so_long() {
     let fleet = fleet_of(&[one], settings, &clock);
     let mut random = random();
     let held = fleet.lease(&[], None, &mut random).await.unwrap();
-    let waiter = |fleet: &Arc<Fleet>| {
-        let fleet = Arc::clone(fleet);
-        tokio::spawn(async move { fleet.lease(&[], None, &mut fastrand::Rng::with_seed(1)).await })
+    let waiter = || {
+        let fleet = Arc::clone(&fleet);
+        Box::pin(async move { fleet.lease(&[], None, &mut fastrand::Rng::with_seed(1)).await })
     };
-    let first = waiter(&fleet);
-    tokio::task::yield_now().await;
-    let second = waiter(&fleet);
-    tokio::task::yield_now().await;
+    let (mut first, mut second) = (waiter(), waiter());
+    assert!(first.as_mut().now_or_never().is_none());
+    assert!(second.as_mut().now_or_never().is_none());
     assert_eq!(fleet.waiting(), 2);
     // The third finds no place, and is told at once.
     assert_eq!(index(fleet.lease(&[], None, &mut random).await), Err(Unavailable::Full));
     drop(held);
-    let first = first.await.unwrap().unwrap();
-    assert!(!second.is_finished(), "in the order of arrival");
+    assert!(second.as_mut().now_or_never().is_none(), "in the order of arrival");
+    let first = first.await.unwrap();
     // The second waits out its time.
     tokio::time::advance(wait).await;
-    assert_eq!(index(second.await.unwrap()), Err(Unavailable::Full));
+    assert_eq!(index(second.await), Err(Unavailable::Full));
     assert_eq!(fleet.waiting(), 0);
     // A waiter that left gives its place back.
-    let third = waiter(&fleet);
-    tokio::task::yield_now().await;
-    third.abort();
-    let _ = third.await;
+    let mut third = waiter();
+    assert!(third.as_mut().now_or_never().is_none());
+    drop(third);
     assert_eq!(fleet.waiting(), 0);
     drop(first);
     assert!(fleet.lease(&[], None, &mut random).await.is_ok());
