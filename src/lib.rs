@@ -11,6 +11,7 @@ pub mod embed;
 pub mod emulator;
 pub mod error;
 pub mod family;
+pub mod fleet;
 pub mod layers;
 pub mod meter;
 pub mod ops;

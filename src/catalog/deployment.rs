@@ -6,7 +6,9 @@ use crate::config::{self, Contract, Unary};
 use crate::container::{Mode, Speaks};
 use crate::converse::BlockOrder;
 use crate::family::Family;
-use crate::transport::Transport;
+use crate::fleet::Fleet;
+use crate::transport::{Hints, Transport};
+use crate::{Error, Result};
 
 /// One container that answers: how it is reached, what it speaks, and what it can.
 #[derive(Clone, Debug)]
@@ -62,6 +64,17 @@ impl Target {
         }
     }
 
+    /// What of the caller's hints the endpoint may be told.
+    pub fn hints(&self, hints: &Hints) -> Hints {
+        let allowed = |hint: &Option<String>, allowed: bool| hint.clone().filter(|_| allowed);
+        Hints {
+            inference_id: hints.inference_id.clone(),
+            session_id: allowed(&hints.session_id, self.forward_session_id),
+            custom_attributes: allowed(&hints.custom_attributes, self.forward_custom_attributes),
+            prefix_aware_id: allowed(&hints.prefix_aware_id, self.prefix_aware),
+        }
+    }
+
     /// Which operation carries a unary answer of at most `max_tokens`. A stream that does not
     /// report the tokens used would give an answer without its usage, so it is never folded.
     pub fn mode(&self, max_tokens: Option<i32>) -> Mode {
@@ -97,6 +110,17 @@ pub struct Deployment {
     pub provider: Option<&'static str>,
     /// The order of the blocks in a unary answer.
     pub block_order: BlockOrder,
-    /// Who answers.
-    pub target: Target,
+    /// Who answers: at least one, all of the same kind.
+    pub targets: Arc<[Target]>,
+    /// Which of them is asked.
+    pub fleet: Arc<Fleet>,
+    /// What holds for all of them.
+    pub settings: config::Fleet,
+}
+
+impl Deployment {
+    /// What kind of question the model takes.
+    pub fn speaks(&self) -> Result<&Speaks> {
+        self.targets.first().map(|target| &target.speaks).ok_or_else(Error::internal)
+    }
 }

@@ -28,10 +28,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use deployment::{Deployment, Target};
 
+use crate::clock::Clock;
 use crate::config::{self, ANY_MODEL, Allow, Config};
 use crate::container::Speaks;
 use crate::converse::BlockOrder;
 use crate::family::{self, Family};
+use crate::fleet::{Fleet, Member, Settings, State};
 use crate::transport::Transport;
 use crate::{Error, Result};
 use arn::Arn;
@@ -59,6 +61,9 @@ pub struct Catalog {
     allow: Vec<Allow>,
     named: Mutex<Named>,
     connect: Box<Connect>,
+    clock: Clock,
+    /// What is known of the targets that the configuration names.
+    states: Vec<(config::Target, Arc<State>)>,
 }
 
 /// What an endpoint of the configuration serves.
@@ -82,9 +87,12 @@ struct Named {
 
 impl Catalog {
     /// Builds the deployments of `config`; `connect` makes the ends of each target, now and later
-    /// for endpoints that callers name.
+    /// for endpoints that callers name. A target that was in the catalogue `before` keeps what is
+    /// known of it: its health, its calls in flight.
     pub fn new(
         config: &Config,
+        clock: Clock,
+        before: Option<&Self>,
         connect: impl Fn(&config::Target) -> Result<(Arc<dyn Transport>, Speaks)>
         + Send
         + Sync
@@ -98,19 +106,22 @@ impl Catalog {
             allow: config.allow.clone(),
             named: Mutex::default(),
             connect: Box::new(connect),
+            clock,
+            states: Vec::new(),
         };
         for model in &config.models {
-            catalog.add(model)?;
+            catalog.add(model, before.map_or(&[], |before| &before.states))?;
         }
         Ok(catalog)
     }
 
-    fn add(&mut self, model: &config::Model) -> Result<()> {
-        let target = &model.target;
-        let name = match &target.inference_component {
-            Some(component) => format!("{}/{component}", target.endpoint),
-            None => target.endpoint.clone(),
-        };
+    fn add(
+        &mut self,
+        model: &config::Model,
+        before: &[(config::Target, Arc<State>)],
+    ) -> Result<()> {
+        let states: Vec<_> =
+            model.targets.iter().map(|target| self.member(target, before)).collect();
         let names = || model.aliases.iter().chain([&model.id]);
         let order = model
             .block_order
@@ -120,16 +131,23 @@ impl Catalog {
             family: language(model.family),
             provider: model.family.map(config::Family::as_str),
             block_order: order,
-            target: Target::new(name.into(), target, (self.connect)(target)?),
+            targets: model
+                .targets
+                .iter()
+                .map(|target| Ok(Target::new(label(target), target, (self.connect)(target)?)))
+                .collect::<Result<_>>()?,
+            fleet: fleet(states, &model.fleet, &self.clock),
+            settings: model.fleet.clone(),
         });
         self.models.push(Arc::clone(&deployment));
         for name in names().filter(|name| *name != ANY_MODEL) {
             self.names.insert(name.clone(), Arc::clone(&deployment));
         }
-        self.endpoints
-            .entry(target.endpoint.to_ascii_lowercase())
-            .or_default()
-            .push(Served { region: target.region.clone(), deployment: Arc::clone(&deployment) });
+        for target in &model.targets {
+            let served =
+                Served { region: target.region.clone(), deployment: Arc::clone(&deployment) };
+            self.endpoints.entry(target.endpoint.to_ascii_lowercase()).or_default().push(served);
+        }
         if model.id == ANY_MODEL {
             let text_first = match model.block_order {
                 Some(_) => Arc::clone(&deployment),
@@ -141,6 +159,26 @@ impl Catalog {
             self.any = Some(Any { others: deployment, text_first });
         }
         Ok(())
+    }
+
+    /// How a target takes part, and what is known of it.
+    fn member(
+        &mut self,
+        target: &config::Target,
+        before: &[(config::Target, Arc<State>)],
+    ) -> (Member, Arc<State>) {
+        let member = Member {
+            priority: target.priority,
+            weight: target.weight,
+            max_concurrency: target.max_concurrency,
+        };
+        // How it takes part is no part of what it is; several models may share a target.
+        let target =
+            config::Target { priority: 0, weight: 1, max_concurrency: None, ..target.clone() };
+        let known = self.states.iter().chain(before).find(|(known, _)| *known == target);
+        let state = known.map(|(_, state)| Arc::clone(state)).unwrap_or_default();
+        self.states.push((target, Arc::clone(&state)));
+        (member, state)
     }
 
     /// What `model_id` stands for, in any of the ways that Bedrock lets a caller name a model.
@@ -194,7 +232,9 @@ impl Catalog {
             .filter(|served| served.region.as_deref().is_none_or(|at| at == region))
             .map(|served| &served.deployment);
         // Two models on one endpoint differ in their inference component, which no ARN tells.
-        if let (Some(deployment), None) = (here.next(), here.next()) {
+        if let Some(deployment) = here.next()
+            && here.all(|other| Arc::ptr_eq(other, deployment))
+        {
             return Ok(Arc::clone(deployment));
         }
         let allow = self.allow.iter().find(|allow| {
@@ -211,6 +251,7 @@ impl Catalog {
             return Ok(Arc::clone(deployment));
         }
         let target = allow.target(name, region);
+        let alone = config::Fleet::default();
         // Labels come from the configuration, so that callers cannot make new ones.
         let label: Arc<str> = allow.pattern.as_str().into();
         let deployment = Arc::new(Deployment {
@@ -218,7 +259,9 @@ impl Catalog {
             family: language(allow.family),
             provider: allow.family.map(config::Family::as_str),
             block_order: block_order(allow.block_order),
-            target: Target::new(label, &target, (self.connect)(&target)?),
+            targets: Arc::new([Target::new(label, &target, (self.connect)(&target)?)]),
+            fleet: fleet([(Member::default(), Arc::default())], &alone, &self.clock),
+            settings: alone,
         });
         if named.order.len() >= REMEMBERED
             && let Some(oldest) = named.order.pop_front()
@@ -248,6 +291,28 @@ fn invalid() -> Error {
 fn without_prefix(id: &str) -> Option<&str> {
     let rest = PREFIXES.iter().find_map(|prefix| id.strip_prefix(prefix));
     rest.filter(|rest| !rest.starts_with("arn:")) // ids have these prefixes, ARNs never
+}
+
+fn fleet(
+    members: impl IntoIterator<Item = (Member, Arc<State>)>,
+    settings: &config::Fleet,
+    clock: &Clock,
+) -> Arc<Fleet> {
+    let settings = Settings {
+        max_calls: settings.max_calls,
+        queue: settings.queue,
+        queue_wait: settings.queue_wait,
+        retries: settings.retries,
+    };
+    Arc::new(Fleet::new(members, settings, clock.clone()))
+}
+
+/// The label of a target in metrics.
+fn label(target: &config::Target) -> Arc<str> {
+    match &target.inference_component {
+        Some(component) => format!("{}/{component}", target.endpoint).into(),
+        None => target.endpoint.as_str().into(),
+    }
 }
 
 fn language(family: Option<config::Family>) -> Option<&'static dyn Family> {

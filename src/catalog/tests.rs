@@ -77,12 +77,12 @@ aliases = ["abc123def456", "us.foreign.model"]
 fn catalog(text: &str) -> Catalog {
     let mut config = config::parse("helan.toml".as_ref(), text, []).unwrap();
     config.assume_region("cn-north-1");
-    Catalog::new(&config, |_| Ok((Arc::new(Nobody), Nobody.into()))).unwrap()
+    Catalog::new(&config, Clock::system(), None, |_| Ok((Arc::new(Nobody), Nobody.into()))).unwrap()
 }
 
 fn found(catalog: &Catalog, id: &str) -> String {
     match catalog.resolve(id) {
-        Ok(deployment) => format!("{} at {}", deployment.model_id, deployment.target.endpoint),
+        Ok(deployment) => format!("{} at {}", deployment.model_id, deployment.targets[0].endpoint),
         Err(error) => error.message().to_owned(),
     }
 }
@@ -183,15 +183,15 @@ fn an_endpoint_can_be_named_by_its_arn() {
     assert_eq!(found(&catalog, &format!("{long}x")), INVALID);
     let fast = catalog.resolve(&arn("cn-northwest-1", "chat-fast-1")).unwrap();
     assert_eq!(fast.block_order, BlockOrder::TextFirst);
-    assert_eq!(fast.target.mode(Some(1)), Mode::Stream);
-    assert_eq!(&*fast.target.name, "chat-fast-*");
+    assert_eq!(fast.targets[0].mode(Some(1)), Mode::Stream);
+    assert_eq!(&*fast.targets[0].name, "chat-fast-*");
 }
 
 #[test]
 fn without_a_known_region_the_arn_says_it() {
     let text = "auth.mode = 'none'\n[endpoints.allow]\n'*' = {}";
     let config = config::parse("helan.toml".as_ref(), text, []).unwrap();
-    let catalog = Catalog::new(&config, |target| {
+    let catalog = Catalog::new(&config, Clock::system(), None, |target| {
         assert_eq!(target.region.as_deref(), Some("eu-west-3"));
         Ok((Arc::new(Nobody), Nobody.into()))
     })
@@ -205,7 +205,7 @@ fn named_endpoints_are_remembered_up_to_a_bound() {
     let connected = Arc::new(AtomicUsize::new(0));
     let config = config::parse("helan.toml".as_ref(), CONFIG, []).unwrap();
     let count = Arc::clone(&connected);
-    let catalog = Catalog::new(&config, move |_| {
+    let catalog = Catalog::new(&config, Clock::system(), None, move |_| {
         count.fetch_add(1, Ordering::Relaxed);
         Ok((Arc::new(Nobody), Nobody.into()))
     })
@@ -277,7 +277,7 @@ fn deepseek_r1_answers_text_first() {
 
 #[test]
 fn the_operation_depends_on_how_long_the_answer_may_take() {
-    let base = catalog(CONFIG).resolve("other").unwrap().target.clone();
+    let base = catalog(CONFIG).resolve("other").unwrap().targets[0].clone();
     let (auto, stream, invoke) =
         (config::Unary::Auto, config::Unary::Stream, config::Unary::Invoke);
     for (unary, limit, streams, usage, expected) in [
@@ -305,7 +305,7 @@ proptest! {
     ) {
         let catalog = catalog(CONFIG);
         if let Ok(deployment) = catalog.resolve(&id) {
-            let endpoint = &*deployment.target.endpoint;
+            let endpoint = &*deployment.targets[0].endpoint;
             let configured = ["r1", "Qwen3", "qwen3-us", "shared"].contains(&endpoint);
             let allowed = endpoint.starts_with("chat-")
                 && endpoint.len() <= 63

@@ -150,7 +150,8 @@ impl Assembly {
         }
         let catalog = {
             let (clients, containers) = (Arc::clone(&clients), Arc::clone(&containers));
-            Arc::new(Catalog::new(&config, move |target| {
+            let known = before.map(|made| &*made.catalog);
+            Arc::new(Catalog::new(&config, self.meter.clock().clone(), known, move |target| {
                 Ok((transport(&clients, target), containers.of(target)?))
             })?)
         };
@@ -198,7 +199,11 @@ impl Assembly {
 fn located(mut config: Config, clients: &Clients) -> Result<Config> {
     match clients.region() {
         Some(region) => config.assume_region(&region),
-        None if config.models.iter().any(|model| model.target.region.is_none()) => {
+        None if config
+            .models
+            .iter()
+            .any(|model| model.targets.iter().any(|target| target.region.is_none())) =>
+        {
             return Err(Error::internal().because(
                 "no region: write `region` under [sagemaker], or set AWS_REGION; no call to SageMaker could be signed without it",
             ));
@@ -212,7 +217,7 @@ fn located(mut config: Config, clients: &Clients) -> Result<Config> {
 /// that are right have been made afterwards.
 pub(super) fn problems(config: &Config, containers: &Containers) -> Vec<Error> {
     let allowed = config.allow.iter().map(|allow| allow.target("", ""));
-    let targets = config.models.iter().map(|model| model.target.clone()).chain(allowed);
+    let targets = config.models.iter().flat_map(|model| model.targets.clone()).chain(allowed);
     let containers = targets.filter_map(|target| containers.of(&target).err());
     let certificate = config.tls.as_ref().and_then(|files| tls(files).err());
     containers.chain(certificate).chain(authenticator(&config.auth).err()).collect()

@@ -31,17 +31,18 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         config.listen,
     ));
     for model in &config.models {
-        let target = &model.target;
-        output::print(format_args!(
-            "  {} {}→ {} ({}){:#}",
-            model.id,
-            output::DIM,
-            target.endpoint,
-            target.contract.as_str(),
-            output::DIM
-        ));
-        if let Some(source) = &target.template {
-            show_findings(source);
+        for target in &model.targets {
+            output::print(format_args!(
+                "  {} {}→ {} ({}){:#}",
+                model.id,
+                output::DIM,
+                target.endpoint,
+                target.contract.as_str(),
+                output::DIM
+            ));
+            if let Some(source) = &target.template {
+                show_findings(source);
+            }
         }
     }
     ExitCode::SUCCESS

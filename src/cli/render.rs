@@ -53,7 +53,7 @@ fn target(arguments: &Render) -> Option<Target> {
     if found.is_none() {
         output::error("the configuration has no such model");
     }
-    found.map(|model| model.target.clone())
+    found.and_then(|model| model.targets.first().cloned())
 }
 
 /// A Converse request, from a file or from standard input.

@@ -64,7 +64,8 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
             "write `[models.\"deepseek.r1-v1:0\"]` with `endpoint = \"…\"`, or set HELAN_ENDPOINT",
         ));
     }
-    let templates = models.iter().map(|model| &model.target).chain(allow.iter().map(Allow::any));
+    let templates =
+        models.iter().flat_map(|model| &model.targets).chain(allow.iter().map(Allow::any));
     let templates = templates.filter_map(|target| match &target.template {
         Some(TemplateSource::Path(path)) => Some(ModelFiles::paths(path)),
         _ => None,

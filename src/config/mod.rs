@@ -10,6 +10,7 @@
 //! `schemas/config.json` describes it to editors.
 
 mod check;
+mod contract;
 mod environment;
 mod keys;
 mod model_files;
@@ -25,6 +26,7 @@ mod value;
 
 use std::path::{Path, PathBuf};
 
+pub use contract::{Contract, Family, Kind};
 pub use environment::{VARIABLES, Variable, environment};
 pub use keys::{AccessKey, BearerKey, Keys};
 pub use model_files::{ModelFile, ModelFiles};
@@ -32,9 +34,9 @@ pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
-    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, ControlTokens, Drain, Family,
-    Limits, Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target,
-    TemplateSource, Tls, Unary,
+    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, ControlTokens, Drain, Fleet, Limits, Log,
+    LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target, TemplateSource, Tls,
+    Unary,
 };
 
 use problem::{Origin, Source};
@@ -55,7 +57,7 @@ use reader::Reader;
 /// ];
 /// let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
 /// let config = load(None, env)?;
-/// assert_eq!(config.models[0].target.endpoint, "r1-distill-qwen-32b");
+/// assert_eq!(config.models[0].targets[0].endpoint, "r1-distill-qwen-32b");
 /// # Ok::<(), Vec<helan::config::Problem>>(())
 /// ```
 pub fn load(

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::check::{missing, resolve};
+use super::contract::Contract;
 use super::problem::{Origin, Problem, Severity};
 use super::raw;
 use super::reader::{Named, Set};
-use super::settings::{ANY_MODEL, Allow, Contract, Model, Target, TemplateSource, Unary};
+use super::settings::{ANY_MODEL, Allow, Fleet, Model, Target, TemplateSource, Unary};
 use super::upstream;
-use super::value::quoted;
+use super::value::{Number, Span, quoted};
 
 /// The longest model id that the service model allows.
 const LONGEST_ID: usize = 2048;
@@ -43,20 +44,20 @@ impl<'a> Builder<'a> {
         for (id, model) in models {
             self.check_id(&id, true);
             self.claim(&mut names, &id);
-            let aliases = model.aliases.unwrap_or_default();
+            let aliases = model.aliases.clone().unwrap_or_default();
             for alias in &aliases {
                 self.check_id(alias, false);
                 self.claim(&mut names, alias);
             }
             self.check_serving(&model.serving);
             self.warn_of_control_tokens(&model.serving);
-            let Some(endpoint) = &model.endpoint else {
-                let help = "write `endpoint = \"…\"`: the name of the SageMaker endpoint";
-                missing(&id.origin, "endpoint", help, self.problems);
+            let targets = self.targets(&id, &model);
+            if targets.is_empty() {
                 continue;
-            };
-            self.check_endpoint(endpoint);
+            }
+            let fleet = Self::fleet(&model);
             ready.push(Model {
+                fleet,
                 id: id.value,
                 aliases: aliases.into_iter().map(|alias| alias.value).collect(),
                 family: model
@@ -71,10 +72,91 @@ impl<'a> Builder<'a> {
                     .as_ref()
                     .or(self.defaults.block_order.as_ref())
                     .map(|order| order.value),
-                target: self.target(endpoint.value.clone(), &model.serving),
+                targets,
             });
         }
         ready
+    }
+
+    /// The endpoint that the model names itself, and those under `targets`.
+    fn targets(&mut self, id: &Set<String>, model: &raw::Model) -> Vec<Target> {
+        const HELP: &str = "write `endpoint = \"…\"`: the name of the SageMaker endpoint";
+        let mut ready: Vec<Target> = Vec::new();
+        if let Some(endpoint) = &model.endpoint {
+            self.check_endpoint(endpoint);
+            ready.push(Target {
+                priority: small(model.priority.as_ref(), 0),
+                weight: small(model.weight.as_ref(), 1),
+                max_concurrency: model.max_concurrency.as_ref().map(|set| set.value),
+                ..self.target(endpoint.value.clone(), &model.serving, None)
+            });
+        }
+        for more in model.targets.iter().flatten() {
+            self.check_serving(&more.serving);
+            let Some(endpoint) = &more.endpoint else {
+                missing(
+                    more.serving.at.as_ref().unwrap_or(&id.origin),
+                    "endpoint",
+                    HELP,
+                    self.problems,
+                );
+                continue;
+            };
+            self.check_endpoint(endpoint);
+            let target = Target {
+                priority: small(more.priority.as_ref(), 0),
+                weight: small(more.weight.as_ref(), 1),
+                max_concurrency: more.max_concurrency.as_ref().map(|set| set.value),
+                ..self.target(endpoint.value.clone(), &more.serving, Some(&model.serving))
+            };
+            self.check_another(&target, &ready, more, endpoint);
+            ready.push(target);
+        }
+        if model.endpoint.is_none() && model.targets.iter().flatten().next().is_none() {
+            missing(&id.origin, "endpoint", HELP, self.problems);
+        }
+        ready
+    }
+
+    /// Targets of one model answer the same questions, and each is there once.
+    fn check_another(
+        &mut self,
+        target: &Target,
+        ready: &[Target],
+        written: &raw::Target,
+        endpoint: &Set<String>,
+    ) {
+        if ready.first().is_some_and(|first| first.contract.kind() != target.contract.kind()) {
+            let contract = written.serving.contract.as_ref();
+            let origin = contract.map_or(&endpoint.origin, |contract| &contract.origin);
+            self.problems.push(origin.error(
+                format!(
+                    "the contract {} is of another kind than that of the model's first target",
+                    quoted(target.contract.as_str())
+                ),
+                "write two models: one for each kind of question",
+            ));
+        }
+        if ready.contains(target) {
+            self.problems.push(endpoint.origin.error(
+                "this target is there already",
+                "remove it; `weight` gives a target more calls",
+            ));
+        }
+    }
+
+    fn fleet(model: &raw::Model) -> Fleet {
+        let base = Fleet::default();
+        let span = |set: &Option<Set<Span>>, base| set.as_ref().map_or(base, |set| set.value.0);
+        Fleet {
+            max_calls: model.max_calls.as_ref().map(|set| set.value),
+            queue: model.queue.as_ref().map_or(base.queue, |set| set.value.0 as usize),
+            queue_wait: span(&model.queue_wait, base.queue_wait),
+            retries: small(model.retries.as_ref(), base.retries),
+            retry_within: span(&model.retry_within, base.retry_within),
+            wait_ready: span(&model.wait_ready, base.wait_ready),
+            sticky: model.sticky.as_ref().map(|set| set.value.0),
+        }
     }
 
     pub(super) fn allow(&mut self, allow: Option<Named<raw::Serving>>) -> Vec<Allow> {
@@ -94,7 +176,7 @@ impl<'a> Builder<'a> {
             ready.push(Allow {
                 family: family.map(|family| family.value),
                 block_order: order.map(|order| order.value).unwrap_or_default(),
-                template: self.target(pattern.value.clone(), &serving),
+                template: self.target(pattern.value.clone(), &serving, None),
                 pattern: pattern.value,
             });
         }
@@ -105,11 +187,16 @@ impl<'a> Builder<'a> {
         ready
     }
 
-    fn target(&self, endpoint: String, own: &raw::Serving) -> Target {
+    /// What a target says itself, else the model, else the defaults.
+    fn target(&self, endpoint: String, own: &raw::Serving, model: Option<&raw::Serving>) -> Target {
         let base = Target::new(endpoint);
         macro_rules! own_or_default {
             ($key:ident) => {
-                own.$key.as_ref().or(self.defaults.$key.as_ref()).map(|set| set.value.clone())
+                own.$key
+                    .as_ref()
+                    .or_else(|| model?.$key.as_ref())
+                    .or(self.defaults.$key.as_ref())
+                    .map(|set| set.value.clone())
             };
         }
         Target {
@@ -126,7 +213,12 @@ impl<'a> Builder<'a> {
             images: own_or_default!(images).unwrap_or(base.images),
             cached_in_usage: own_or_default!(cached_in_usage).unwrap_or(base.cached_in_usage),
             upstream_model: own_or_default!(upstream_model),
-            template: own.template.as_ref().or(self.defaults.template.as_ref()).map(template),
+            template: own
+                .template
+                .as_ref()
+                .or_else(|| model?.template.as_ref())
+                .or(self.defaults.template.as_ref())
+                .map(template),
             format: own_or_default!(format),
             control_tokens: own_or_default!(control_tokens).unwrap_or(base.control_tokens),
             prompts: own_or_default!(prompts).unwrap_or(base.prompts),
@@ -144,6 +236,9 @@ impl<'a> Builder<'a> {
             forward_custom_attributes: own_or_default!(forward_custom_attributes)
                 .unwrap_or(base.forward_custom_attributes),
             endpoint: base.endpoint,
+            priority: base.priority,
+            weight: base.weight,
+            max_concurrency: base.max_concurrency,
         }
     }
 
@@ -322,6 +417,10 @@ impl<'a> Builder<'a> {
             "keep it with one of them",
         ));
     }
+}
+
+fn small(set: Option<&Set<Number>>, base: u32) -> u32 {
+    set.map_or(base, |set| set.value.0)
 }
 
 /// The service model's pattern for names of endpoints, components and variants.

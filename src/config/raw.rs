@@ -5,12 +5,12 @@ use schemars::Schema;
 use schemars::transform::RecursiveTransform;
 use serde_json::Value;
 
+use super::contract::{Contract, Family};
 use super::reader::{Named, Set, section};
 use super::settings::{
-    AuthMode, BlockOrder, Contract, ControlTokens, Family, LogFormat, LogLevel, Pooling, Prompts,
-    Service, Unary,
+    AuthMode, BlockOrder, ControlTokens, LogFormat, LogLevel, Pooling, Prompts, Service, Unary,
 };
-use super::value::{AdminListen, Listen, Rate, Size, Span};
+use super::value::{AdminListen, Listen, Number, Rate, Size, Span};
 
 section! {
     /// The configuration of Helan, a Bedrock-compatible API gateway in front of SageMaker
@@ -153,11 +153,53 @@ section! {
 section! {
     /// One model.
     struct Model {
-        /// The name of the SageMaker endpoint that serves it.
-        #[schemars(required)]
+        /// The name of the SageMaker endpoint that serves it. More of them stand under `targets`.
         endpoint: Set<String>,
+        /// Targets of a lower number are preferred as long as one of them can be asked. Default: 0.
+        priority: Set<Number>,
+        /// How many of its priority's calls the endpoint gets, relative to the other targets; zero:
+        /// none, unless nobody else is left. Default: 1.
+        weight: Set<Number>,
+        /// Calls in flight at once to the endpoint. Default: as many as come.
+        max_concurrency: Set<usize>,
+        /// More endpoints that serve the same model.
+        targets: Vec<Target>,
+        /// Calls in flight to all targets together. Default: as many as come.
+        max_calls: Set<usize>,
+        /// Calls that may wait until a target has room. Default: 0.
+        queue: Set<Number>,
+        /// How long a call waits for room. Default: `"5 s"`.
+        queue_wait: Set<Span>,
+        /// How many other targets a call may try when one did not take it. Default: 2.
+        retries: Set<Number>,
+        /// How long after its arrival a call may still try another target. Default: `"30 s"`.
+        retry_within: Set<Span>,
+        /// How long a call waits for a model that is not ready, such as one that was scaled to
+        /// zero. Default: not at all.
+        wait_ready: Set<Span>,
+        /// Send conversations that begin alike to the same target, whose prefix cache is warm: how
+        /// many bytes of the beginning are looked at, or all up to the last cache point. Default:
+        /// off.
+        sticky: Set<Size>,
         /// Other ids and ARNs for the same model.
         aliases: Vec<Set<String>>,
+        ;
+        serving: Serving,
+    }
+}
+
+section! {
+    /// One more endpoint of a model. What it does not say, it has from the model.
+    struct Target {
+        /// The endpoint's name.
+        #[schemars(required)]
+        endpoint: Set<String>,
+        /// Targets of a lower number are preferred. Default: 0.
+        priority: Set<Number>,
+        /// Its share of the calls among targets of its priority. Default: 1.
+        weight: Set<Number>,
+        /// Calls in flight at once. Default: as many as come.
+        max_concurrency: Set<usize>,
         ;
         serving: Serving,
     }
@@ -319,7 +361,7 @@ mod tests {
         let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
         assert!(keys.iter().any(|key| *key == "endpoints"), "{keys:?}");
         assert_eq!(schema["additionalProperties"], false);
-        assert_eq!(schema["definitions"]["Model"]["required"], serde_json::json!(["endpoint"]));
+        assert_eq!(schema["definitions"]["Target"]["required"], serde_json::json!(["endpoint"]));
         assert!(!schema.to_string().contains("null"), "{schema:#}");
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::contract::{Contract, Family};
 use super::value::words;
 use super::{Keys, Problem};
 
@@ -46,7 +47,7 @@ pub struct Config {
 impl Config {
     /// Every URL that calls may go to, other than the ones that the SDK resolves from a region.
     pub fn upstream_urls(&self) -> impl Iterator<Item = &str> {
-        let models = self.models.iter().map(|model| &model.target);
+        let models = self.models.iter().flat_map(|model| &model.targets);
         let allow = self.allow.iter().map(|allow| &allow.template);
         let targets = models.chain(allow).filter_map(|target| target.endpoint_url.as_deref());
         let shared = self.sagemaker.endpoint_url.as_deref().into_iter();
@@ -55,7 +56,8 @@ impl Config {
 
     /// Fills in the region, once the SDK has found it, wherever the operator named none.
     pub fn assume_region(&mut self, region: &str) {
-        let models = self.models.iter_mut().map(|model| &mut model.target.region);
+        let targets = self.models.iter_mut().flat_map(|model| &mut model.targets);
+        let models = targets.map(|target| &mut target.region);
         let allow = self.allow.iter_mut().map(|allow| &mut allow.template.region);
         for slot in models.chain(allow).chain([&mut self.sagemaker.region]) {
             slot.get_or_insert_with(|| region.to_owned());
@@ -253,8 +255,44 @@ pub struct Model {
     pub family: Option<Family>,
     /// The order of the blocks in a unary answer; `None`: as the model that the id names does.
     pub block_order: Option<BlockOrder>,
-    /// Who answers.
-    pub target: Target,
+    /// Who answers: at least one, all of the same kind.
+    pub targets: Vec<Target>,
+    /// What holds for all of them.
+    pub fleet: Fleet,
+}
+
+/// What holds for all targets of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// Calls in flight to all targets together; `None`: as many as come.
+    pub max_calls: Option<usize>,
+    /// Calls that may wait for room.
+    pub queue: usize,
+    /// How long one of them waits.
+    pub queue_wait: Duration,
+    /// How many other targets a call may try.
+    pub retries: u32,
+    /// How long after its arrival a call may still try another target.
+    pub retry_within: Duration,
+    /// How long a call waits for a model that is not ready.
+    pub wait_ready: Duration,
+    /// How many bytes of a conversation's beginning choose its target; `None`: it is not chosen by
+    /// the conversation.
+    pub sticky: Option<usize>,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            max_calls: None,
+            queue: 0,
+            queue_wait: Duration::from_secs(5),
+            retries: 2,
+            retry_within: Duration::from_secs(30),
+            wait_ready: Duration::ZERO,
+            sticky: None,
+        }
+    }
 }
 
 /// Who answers for a model: an endpoint and what is known of the container behind it.
@@ -263,6 +301,12 @@ pub struct Model {
 pub struct Target {
     /// The SageMaker endpoint's name: 1 to 63 letters, digits and inner hyphens.
     pub endpoint: String,
+    /// Targets of a lower number are preferred.
+    pub priority: u32,
+    /// Its share of the calls among targets of its priority.
+    pub weight: u32,
+    /// Calls in flight at once; `None`: as many as come.
+    pub max_concurrency: Option<usize>,
     /// The language of the container.
     pub contract: Contract,
     /// The endpoint's region: its own, else [`SageMaker::region`].
@@ -324,6 +368,9 @@ impl Target {
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
             endpoint: endpoint.into(),
+            priority: 0,
+            weight: 1,
+            max_concurrency: None,
             contract: Contract::default(),
             region: None,
             endpoint_url: None,
@@ -350,83 +397,6 @@ impl Target {
             forward_session_id: true,
             forward_custom_attributes: true,
         }
-    }
-}
-
-words! {
-    /// The language of a container.
-    pub enum Contract {
-        /// OpenAI chat: vLLM, SGLang, LMI, TGI.
-        #[default]
-        OpenAi = "openai",
-        /// A rendered prompt as an OpenAI completion: vLLM, LMI, TGI, llama.cpp.
-        Completions = "completions",
-        /// A rendered prompt as Text Generation Inference's `inputs`.
-        Tgi = "tgi",
-        /// A rendered prompt as LMI's `inputs`.
-        Lmi = "lmi",
-        /// A rendered prompt as the Hugging Face inference toolkit's `inputs`.
-        HuggingFace = "hf",
-        /// Embeddings of Text Embeddings Inference.
-        Tei = "tei",
-        /// OpenAI's embeddings: vLLM's pooling models.
-        Embeddings = "embeddings",
-        /// Embeddings of LMI.
-        LmiEmbeddings = "lmi-embeddings",
-        /// Vectors of tokens from the Hugging Face inference toolkit's feature extraction.
-        HfFeatures = "hf-features",
-        /// Reranking by Text Embeddings Inference.
-        TeiRerank = "tei-rerank",
-        /// Reranking by vLLM.
-        Rerank = "rerank",
-        /// The caller's own: `InvokeModel` and its stream, byte for byte.
-        Raw = "raw",
-    }
-}
-
-impl Contract {
-    /// Whether the container is sent a prompt, which a template must have rendered.
-    pub const fn takes_text(self) -> bool {
-        matches!(self, Self::Completions | Self::Tgi | Self::Lmi | Self::HuggingFace)
-    }
-
-    /// Whether the container makes vectors.
-    pub const fn embeds(self) -> bool {
-        matches!(self, Self::Tei | Self::Embeddings | Self::LmiEmbeddings | Self::HfFeatures)
-    }
-
-    /// Whether the container puts documents in order.
-    pub const fn reranks(self) -> bool {
-        matches!(self, Self::TeiRerank | Self::Rerank)
-    }
-}
-
-words! {
-    /// The language of `InvokeModel`'s native bodies.
-    pub enum Family {
-        /// Anthropic's Messages.
-        #[default]
-        Anthropic = "anthropic",
-        /// AI21's Jamba.
-        Ai21 = "ai21",
-        /// Cohere's Command and Command R.
-        Cohere = "cohere",
-        /// DeepSeek's text completion.
-        DeepSeek = "deepseek",
-        /// The three formats of Custom Model Import, told apart by their members.
-        Import = "import",
-        /// Meta's Llama.
-        Llama = "llama",
-        /// Mistral's text completion and chat.
-        Mistral = "mistral",
-        /// Amazon Nova.
-        Nova = "nova",
-        /// OpenAI's chat completions, as gpt-oss and many others are asked.
-        OpenAi = "openai",
-        /// Qwen, in OpenAI's words.
-        Qwen = "qwen",
-        /// Amazon Titan Text.
-        Titan = "titan",
     }
 }
 

@@ -106,6 +106,45 @@ impl Leaf for bool {
     }
 }
 
+/// A number of things, or none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number(pub(super) u32);
+
+impl Number {
+    const HELP: &'static str = "write 0 or more";
+}
+
+impl Leaf for Number {
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        match value {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix())
+                .map(Self)
+                .map_err(|_| Wrong::new(format!("{number} is out of range"), Self::HELP)),
+            other => Err(Wrong::kind("a whole number", other, "write it without quotes")),
+        }
+    }
+
+    fn from_text(text: &str) -> Result<Self, Wrong> {
+        text.parse().map(Self).map_err(|_| {
+            Wrong::new(format!("expected a whole number, found {}", quoted(text)), Self::HELP)
+        })
+    }
+}
+
+impl JsonSchema for Number {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Number".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0 })
+    }
+}
+
 /// A number of things; at least one.
 impl Leaf for usize {
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Wrong> {

@@ -38,6 +38,22 @@ impl Speaks {
         }
     }
 
+    /// The container, if it makes vectors.
+    pub fn embedder(&self) -> Result<&Embedder> {
+        match self {
+            Self::Embeddings(embedder) => Ok(embedder),
+            _ => Err(Error::internal().because("a target that makes no vectors")),
+        }
+    }
+
+    /// The container, if it puts documents in order.
+    pub fn reranker(&self) -> Result<&Reranker> {
+        match self {
+            Self::Rerank(reranker) => Ok(reranker),
+            _ => Err(Error::internal().because("a target that ranks no documents")),
+        }
+    }
+
     /// What an error that the container answered means to the caller. `status` is the container's
     /// own, where SageMaker told it; `body` may be cut (SageMaker keeps 2,048 characters).
     pub fn refusal(&self, status: Option<u16>, body: &str) -> Error {

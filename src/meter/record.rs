@@ -119,6 +119,8 @@ pub(super) struct Facts {
     pub(super) last_event: Option<Duration>,
     pub(super) attempt: Option<String>,
     pub(super) family: Option<&'static str>,
+    /// How many other targets were tried.
+    pub(super) retries: u32,
     pub(super) adapted: Vec<Adaptation>,
     pub(super) request_metadata: Option<String>,
     /// The gateway's own end came before that of the call.
@@ -184,6 +186,17 @@ impl Record {
             facts.target = Some(Arc::clone(name));
             facts.streamed = Some(streamed);
         });
+    }
+
+    /// Another target is tried.
+    pub fn retried(&self) {
+        self.note(|facts| facts.retries += 1);
+    }
+
+    /// Who calls, where it is known.
+    pub fn principal_name(&self) -> Option<Arc<str>> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.as_ref()?.principal.clone()
     }
 
     /// The size of the caller's body.
@@ -319,6 +332,7 @@ impl Record {
             last_event_ms = facts.last_event.map(millis),
             duration_ms = millis(took),
             attempt = facts.attempt,
+            retries = (facts.retries > 0).then_some(facts.retries),
             family = facts.family,
             adapted = adapted(&facts.adapted),
             request_metadata = facts.request_metadata,

@@ -39,12 +39,12 @@ pub(super) async fn route(
     };
     let question = family.read(&call.body, invocation)?;
     record.adapted(&question.adapted);
-    let hints = question::hints(&call, &deployment.target);
+    let hints = question::hints(&call);
     if !call.streamed {
-        return whole(relay, &deployment, question, hints, record).await.map(|all| all.response);
+        return whole(relay, &deployment, question, &hints, record).await.map(|all| all.response);
     }
     let Question { ask, voice, .. } = question;
-    let answer = relay.ask(&deployment, &ask, Want::Events, hints, record).await?;
+    let answer = relay.ask(&deployment, &ask, Want::Events, &hints, record).await?;
     let speak = ServerSent::new(voice, dialect, record);
     Ok(stream::response(answer, speak, Arc::clone(record)))
 }
@@ -61,7 +61,7 @@ pub(super) async fn whole(
     relay: &Relay,
     deployment: &Deployment,
     Question { ask, voice, .. }: Question,
-    hints: Hints,
+    hints: &Hints,
     record: &Arc<Record>,
 ) -> Result<Whole> {
     let mut answer = relay.ask(deployment, &ask, Want::Whole, hints, record).await?;

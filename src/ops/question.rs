@@ -8,7 +8,6 @@ use http::header::CONTENT_ENCODING;
 use serde_json::value::RawValue;
 
 use super::Call;
-use crate::catalog::Target;
 use crate::converse::{Ask, Request};
 use crate::transport::Hints;
 use crate::{Error, Result};
@@ -75,20 +74,17 @@ pub(super) fn refuse_guardrail_member(body: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What the call's headers tell the endpoint: the names that SageMaker itself reads, as far as the
-/// configuration lets callers use them.
-pub(super) fn hints(call: &Call, target: &Target) -> Hints {
-    let header = |name: &str, allowed: bool| {
-        let value = call.head.headers.get(name).filter(|_| allowed)?.to_str().ok()?;
+/// What the call's headers tell endpoints, by the names that SageMaker itself reads. Each target
+/// hears as much of it as the configuration lets callers tell it.
+pub(super) fn hints(call: &Call) -> Hints {
+    let header = |name: &str| {
+        let value = call.head.headers.get(name)?.to_str().ok()?;
         (!value.is_empty()).then(|| value.to_owned())
     };
     Hints {
         inference_id: Some(call.record.id().to_owned()),
-        session_id: header("x-amzn-sagemaker-session-id", target.forward_session_id),
-        custom_attributes: header(
-            "x-amzn-sagemaker-custom-attributes",
-            target.forward_custom_attributes,
-        ),
-        prefix_aware_id: header("x-amzn-sagemaker-prefix-aware-id", target.prefix_aware),
+        session_id: header("x-amzn-sagemaker-session-id"),
+        custom_attributes: header("x-amzn-sagemaker-custom-attributes"),
+        prefix_aware_id: header("x-amzn-sagemaker-prefix-aware-id"),
     }
 }

@@ -33,7 +33,14 @@ pub enum Failure {
         /// What SageMaker said around it.
         source: Error,
     },
-    /// Everything else, ready for the caller.
+    /// The question cannot be told to this target; nothing was sent.
+    Unasked(Error),
+    /// The target could not be reached (name, connection, TLS): nothing was sent.
+    Unreached(Error),
+    /// The service between us and the container declined the call (throttling, not ready,
+    /// unavailable): the container has not seen it.
+    Declined(Error),
+    /// Everything else, ready for the caller. The container may have worked on it.
     Other(Error),
 }
 

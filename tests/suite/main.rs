@@ -8,6 +8,7 @@ mod embedding;
 mod emulator;
 mod family;
 mod faults;
+mod fleet;
 mod openai;
 mod parse;
 mod process;

@@ -30,7 +30,8 @@ async fn http2_without_requests_gives_its_place_back() {
     // No model at all: these connections ask for their health only.
     let config = "[auth]\nmode = \"none\"\n[endpoints.allow]\n\"*\" = {}\n";
     let config = helan::config::parse("helan.toml".as_ref(), config, []).unwrap();
-    let catalog = Catalog::new(&config, |_| Err(helan::Error::internal())).unwrap();
+    let catalog =
+        Catalog::new(&config, Clock::system(), None, |_| Err(helan::Error::internal())).unwrap();
     let gateway = stack::gateway(stack::Parts {
         budget: Budget::new(1024, 1024, IN_VAIN, meter.clone()),
         authenticator: Authenticator::none(),

@@ -82,7 +82,7 @@ fn rig_with(container: Arc<dyn Container>, max_calls: usize, budget: u64) -> Rig
     let text = "[auth]\nmode = \"none\"\n[models.\"m\"]\nendpoint = \"e\"\nunary = \"invoke\"\n";
     let config = helan::config::parse("helan.toml".as_ref(), text, []).expect("a configuration");
     let transport = Arc::clone(&upstream);
-    let catalog = Catalog::new(&config, move |_| {
+    let catalog = Catalog::new(&config, Clock::system(), None, move |_| {
         Ok((Arc::clone(&transport) as Arc<dyn Transport>, Speaks::Text(Arc::clone(&container))))
     });
     let gateway = stack::gateway(stack::Parts {

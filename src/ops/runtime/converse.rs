@@ -13,8 +13,8 @@ use crate::{Error, Result};
 pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
     let deployment = call.deployment()?;
     let ask = question::read(&call)?;
-    let hints = question::hints(&call, &deployment.target);
-    let mut answer = relay.ask(&deployment, &ask, Want::Whole, hints, &call.record).await?;
+    let hints = question::hints(&call);
+    let mut answer = relay.ask(&deployment, &ask, Want::Whole, &hints, &call.record).await?;
 
     let mut fold = Fold::new(deployment.block_order);
     let mut events = vec![];

@@ -16,8 +16,8 @@ use crate::{Error, Result};
 pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
     let deployment = call.deployment()?;
     let ask = question::read(&call)?;
-    let hints = question::hints(&call, &deployment.target);
-    let answer = relay.ask(&deployment, &ask, Want::Events, hints, &call.record).await?;
+    let hints = question::hints(&call);
+    let answer = relay.ask(&deployment, &ask, Want::Events, &hints, &call.record).await?;
     Ok(stream::response(answer, Events { padding: relay.random() }, call.record))
 }
 

@@ -17,10 +17,10 @@ use crate::wire::Body;
 pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
     let deployment = call.deployment()?;
     let asked = Asked::read(&call)?;
-    let mut response = match &deployment.target.speaks {
+    let mut response = match deployment.speaks()? {
         Speaks::Text(_) => translated(relay, &call, &deployment, asked).await?,
-        Speaks::Embeddings(embedder) => vectors::embed(relay, &call, &deployment, embedder).await?,
-        Speaks::Rerank(reranker) => vectors::rerank(relay, &call, &deployment, reranker).await?,
+        Speaks::Embeddings(_) => vectors::embed(relay, &call, &deployment).await?,
+        Speaks::Rerank(_) => vectors::rerank(relay, &call, &deployment).await?,
         Speaks::Raw => raw(relay, &call, &deployment).await?,
     };
     asked.echo(response.headers_mut());
@@ -34,18 +34,18 @@ async fn translated(
     asked: Asked,
 ) -> Result<Response<Body>> {
     let question = invocation::read(call, deployment, asked, false, relay.clock())?;
-    let hints = question::hints(call, &deployment.target);
+    let hints = question::hints(call);
     let Whole { mut response, usage, latency_ms } =
-        native::whole(relay, deployment, question, hints, &call.record).await?;
+        native::whole(relay, deployment, question, &hints, &call.record).await?;
     invocation::counted(&mut response, Some(&usage), latency_ms);
     Ok(response)
 }
 
 /// An endpoint that is called as it is: its answer's bytes are the caller's.
 async fn raw(relay: &Relay, call: &Call, deployment: &Deployment) -> Result<Response<Body>> {
-    let hints = question::hints(call, &deployment.target);
+    let hints = question::hints(call);
     let payload = invocation::raw(call, false);
-    let (content_type, body) = relay.whole(deployment, payload, hints, &call.record).await?;
+    let (content_type, body) = relay.whole(deployment, payload, &hints, &call.record).await?;
     call.record.events(1);
     let latency_ms = u64::try_from(call.record.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut response = Response::new(Body::full(body));

@@ -34,7 +34,7 @@ const CHUNK_TYPE: HeaderName = HeaderName::from_static("x-amzn-bedrock-content-t
 pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
     let deployment = call.deployment()?;
     let asked = Asked::read(&call)?;
-    let mut response = match &deployment.target.speaks {
+    let mut response = match deployment.speaks()? {
         Speaks::Text(_) => translated(relay, call, &deployment, asked).await?,
         Speaks::Embeddings(_) | Speaks::Rerank(_) => return Err(no_stream()),
         Speaks::Raw => raw(relay, &call, &deployment).await?,
@@ -51,8 +51,8 @@ async fn translated(
 ) -> Result<Response<Body>> {
     let Question { ask, voice, .. } =
         invocation::read(&call, deployment, asked, true, relay.clock())?;
-    let hints = question::hints(&call, &deployment.target);
-    let answer = relay.ask(deployment, &ask, Want::Events, hints, &call.record).await?;
+    let hints = question::hints(&call);
+    let answer = relay.ask(deployment, &ask, Want::Events, &hints, &call.record).await?;
     let native = Native {
         voice,
         chunks: Chunks::default(),
@@ -144,16 +144,16 @@ fn write_chunk(bytes: &[u8], padding: &mut fastrand::Rng, out: &mut BytesMut) ->
 
 /// An endpoint that is called as it is: one chunk for each part of its answer.
 async fn raw(relay: &Relay, call: &Call, deployment: &Deployment) -> Result<Response<Body>> {
-    let hints = question::hints(call, &deployment.target);
+    let hints = question::hints(call);
     let payload = invocation::raw(call, true);
-    let reply = relay.stream(deployment, payload, hints, &call.record).await?;
+    let (reply, lease) = relay.stream(deployment, payload, &hints, &call.record).await?;
     let parts = Parts {
         body: Some(reply.body),
         padding: relay.random(),
         record: Arc::clone(&call.record),
         buffer: BytesMut::new(),
     };
-    let mut response = Response::new(Body::stream(parts.frames()));
+    let mut response = Response::new(Body::stream(parts.frames()).holding(lease));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(frame::CONTENT_TYPE));
     headers.insert(CHUNK_TYPE, invocation::content_type(reply.content_type));

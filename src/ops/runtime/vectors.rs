@@ -6,8 +6,6 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use super::invocation;
 use crate::Result;
 use crate::catalog::Deployment;
-use crate::container::embedding::Embedder;
-use crate::container::rerank::Reranker;
 use crate::family::embedding::{self, Embedding, Question};
 use crate::family::rerank::{Cohere, Rerank as _};
 use crate::family::{Invocation, schema};
@@ -20,7 +18,6 @@ pub(super) async fn embed(
     relay: &Relay,
     call: &Call,
     deployment: &Deployment,
-    embedder: &Embedder,
 ) -> Result<Response<Body>> {
     question::refuse_guardrail_member(&call.body)?;
     let model_id = call.model_id.as_deref().unwrap_or_default();
@@ -31,8 +28,8 @@ pub(super) async fn embed(
     let invocation =
         Invocation { model_id, streamed: false, now: relay.clock().now(), random: relay.random() };
     let Question { ask, voice } = family.read(&call.body, invocation)?;
-    let hints = question::hints(call, &deployment.target);
-    let answer = relay.embed(deployment, embedder, &ask, &hints, &call.record).await?;
+    let hints = question::hints(call);
+    let answer = relay.embed(deployment, &ask, &hints, &call.record).await?;
     let tokens = answer.tokens;
     Ok(at_once(call, voice.whole(answer)?, tokens))
 }
@@ -42,13 +39,12 @@ pub(super) async fn rerank(
     relay: &Relay,
     call: &Call,
     deployment: &Deployment,
-    reranker: &Reranker,
 ) -> Result<Response<Body>> {
     question::refuse_guardrail_member(&call.body)?;
     call.record.family(Cohere.name());
     let ask = Cohere.read(&call.body)?;
-    let hints = question::hints(call, &deployment.target);
-    let answer = relay.rerank(deployment, reranker, &ask, &hints, &call.record).await?;
+    let hints = question::hints(call);
+    let answer = relay.rerank(deployment, &ask, &hints, &call.record).await?;
     Ok(at_once(call, Cohere.whole(&answer)?, answer.tokens))
 }
 

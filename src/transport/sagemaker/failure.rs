@@ -7,6 +7,7 @@
 //! What goes to the log is written here, from codes and statuses: the SDK's own rendering of an
 //! error holds the answer's body, and with it what a container repeats of a prompt.
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sagemakerruntime::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemakerruntime::operation::invoke_endpoint::InvokeEndpointError;
 use aws_sdk_sagemakerruntime::operation::invoke_endpoint_with_response_stream::InvokeEndpointWithResponseStreamError;
@@ -68,7 +69,28 @@ where
             "The gateway could not call the model's endpoint. Its log says why.",
         ),
     };
-    Failure::Other(refused.because(for_log(error)))
+    let failed = refused.because(for_log(error));
+    match error {
+        // What SageMaker itself declines has not reached the container.
+        SdkError::ServiceError(_)
+            if matches!(
+                failed.code(),
+                Code::Throttling | Code::ModelNotReady | Code::ServiceUnavailable
+            ) =>
+        {
+            Failure::Declined(failed)
+        }
+        // A connection that was never made: the name, the address or the TLS handshake failed.
+        // Whatever dies later dies in hyper's hands, and may have been written.
+        SdkError::DispatchFailure(failure)
+            if (failure.is_timeout() || failure.is_io() || has_cause(error, is_tls))
+                && !has_cause(error, <Cause>::is::<hyper::Error>)
+                && !has_cause(error, <Cause>::is::<CredentialsError>) =>
+        {
+            Failure::Unreached(failed)
+        }
+        _ => Failure::Other(failed),
+    }
 }
 
 /// Code, status and request id of SageMaker's answer, or why there was none.

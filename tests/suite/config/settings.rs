@@ -41,7 +41,7 @@ fn a_small_file_has_every_default() {
     assert_eq!(config.sagemaker, SageMaker::default());
     assert_eq!(config.sagemaker.invoke_timeout, Duration::from_secs(70));
     assert_eq!(config.models.len(), 1);
-    assert_eq!(config.models[0].target, Target::new("ep"));
+    assert_eq!(config.models[0].targets[0], Target::new("ep"));
     assert_eq!(config.models[0].block_order, None);
     assert!(config.allow.is_empty() && config.warnings.is_empty());
 }
@@ -67,10 +67,13 @@ fn the_example_file_is_complete_and_shows_the_defaults() {
     let ids: Vec<_> = config.models.iter().map(|model| model.id.as_str()).collect();
     let mistral = "mistral.mistral-7b-instruct-v0:2";
     let (titan, rerank) = ("amazon.titan-embed-text-v2:0", "cohere.rerank-v3-5:0");
-    assert_eq!(ids, ["deepseek.r1-v1:0", "qwen.qwen3-32b-v1:0", mistral, titan, rerank]);
+    let large = "qwen.qwen3-235b-a22b-2507-v1:0";
+    assert_eq!(ids, ["deepseek.r1-v1:0", "qwen.qwen3-32b-v1:0", mistral, titan, rerank, large]);
+    let places = config.models[5].targets.iter().map(|target| target.region.as_deref());
+    assert!(places.eq([region.as_deref(), Some("cn-north-1")]));
     assert_eq!(config.models[0].block_order, Some(BlockOrder::TextFirst));
     assert_eq!(
-        config.models[1].target,
+        config.models[1].targets[0],
         Target {
             region,
             inference_component: Some("qwen3-32b".to_owned()),
@@ -149,7 +152,7 @@ fn the_example_environment_names_every_variable() {
     assert_eq!(all.limits, Limits::default());
     assert_eq!(all.drain, Drain::default());
     assert_eq!(all.models[0].block_order, Some(BlockOrder::AsGenerated));
-    assert_eq!(all.models[0].target, config.models[0].target);
+    assert_eq!(all.models[0].targets[0], config.models[0].targets[0]);
 }
 
 #[test]
@@ -166,8 +169,8 @@ fn the_environment_alone_suffices_for_a_sidecar() {
     ])
     .unwrap();
     assert_eq!(config.models[0].id, ANY_MODEL);
-    assert_eq!(config.models[0].target.endpoint, "r1");
-    assert_eq!(config.models[0].target.unary, Unary::Stream);
+    assert_eq!(config.models[0].targets[0].endpoint, "r1");
+    assert_eq!(config.models[0].targets[0].unary, Unary::Stream);
     assert_eq!(config.limits.max_body, 6_000_000);
     assert_eq!(config.admin, None);
     assert_eq!(config.sagemaker.region.as_deref(), Some("cn-north-1"));
@@ -207,10 +210,10 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.listen.port(), 2);
     assert_eq!(config.log.format, Some(LogFormat::Pretty));
     let served: Vec<_> =
-        config.models.iter().map(|model| (&*model.id, &*model.target.endpoint)).collect();
+        config.models.iter().map(|model| (&*model.id, &*model.targets[0].endpoint)).collect();
     assert_eq!(served, [("n", "from-file"), ("m", "from-env")]);
-    assert_eq!(config.models[1].target.region.as_deref(), Some("us-west-2"));
-    assert!(!config.models[1].target.images, "the file's defaults hold for it too");
+    assert_eq!(config.models[1].targets[0].region.as_deref(), Some("us-west-2"));
+    assert!(!config.models[1].targets[0].images, "the file's defaults hold for it too");
 }
 
 #[test]
@@ -233,10 +236,10 @@ fn a_model_stands_over_the_defaults_and_they_over_sagemaker() {
     )
     .unwrap();
     let [a, b] = config.models.as_slice() else { panic!("{:?}", config.models) };
-    assert_eq!((a.target.unary, b.target.unary), (Unary::Invoke, Unary::Stream));
-    assert!((b.target.tokens_per_second - 22.5).abs() < f64::EPSILON);
-    assert_eq!(a.target.region.as_deref(), Some("us-east-1"));
-    assert_eq!(b.target.region.as_deref(), Some("us-west-2"));
+    assert_eq!((a.targets[0].unary, b.targets[0].unary), (Unary::Invoke, Unary::Stream));
+    assert!((b.targets[0].tokens_per_second - 22.5).abs() < f64::EPSILON);
+    assert_eq!(a.targets[0].region.as_deref(), Some("us-east-1"));
+    assert_eq!(b.targets[0].region.as_deref(), Some("us-west-2"));
     let patterns: Vec<_> = config.allow.iter().map(|allow| allow.pattern.as_str()).collect();
     assert_eq!(patterns, ["x-long-*", "x-*", "*"], "the most specific first");
     assert_eq!(config.allow[0].target("x-long-1", "us-east-1").unary, Unary::Auto);

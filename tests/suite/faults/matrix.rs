@@ -49,9 +49,8 @@ async fn one_target_whose_parts_do_not_come() {
     run(Targets::One, Clocks::Parts).await;
 }
 
-/// The same faults before a second target that is well: becomes a test once a model may have two.
-/// How such a model is written is in `Model::section`.
-#[expect(dead_code, reason = "a model has one target today")]
+/// The same faults before a second target that is well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_targets() {
     for clocks in [Clocks::Patient, Clocks::Head, Clocks::Parts] {
         run(Targets::Two, clocks).await;

@@ -53,7 +53,7 @@ impl Model {
         if let Some(second) = &self.second {
             writeln!(
                 section,
-                "[[models.{name}.targets]]\nendpoint = \"{second}\"\nendpoint_url = \"http://{proxy}\""
+                "[[models.{name}.targets]]\npriority = 1\nendpoint = \"{second}\"\nendpoint_url = \"http://{proxy}\""
             )
             .unwrap();
         }
@@ -85,7 +85,10 @@ impl Bench {
             path.to_str().unwrap().to_owned()
         };
         let answer = answer_to("{text}");
-        let rules = format!("builtin = false\n{rules}\n[[rules]]\nanswer.text = \"{answer}\"\n");
+        let rules = format!(
+            "builtin = false\n[[rules]]\nwhen.endpoint = \"*--second\"\nanswer.text = \"{answer}\"\n\
+             {rules}\n[[rules]]\nanswer.text = \"{answer}\"\n"
+        );
         let rules = write("rules.toml", &rules);
         let emulator = Process::start(&["emulate", "--listen", "127.0.0.1:0", "--rules", &rules]);
         let proxy = Proxy::start(emulator.address, scripts).await;

@@ -12,6 +12,7 @@ mod reload;
 mod running;
 mod rust_sdk;
 mod strangers;
+mod targets;
 mod text;
 
 use std::fmt::Write as _;
