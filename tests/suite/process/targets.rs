@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 
-const RULES: &str = r##"
+const RULES: &str = r#"
 [endpoints.backup]
 [[rules]]
 when = { endpoint = "e*", text = "please be throttled" }
@@ -27,7 +27,7 @@ when.endpoint = "backup"
 answer.text = "from the spare"
 [[rules]]
 answer.text = "from the first"
-"##;
+"#;
 
 const SPARE: &str = "[[models.m.targets]]\nendpoint = \"backup\"\npriority = 1\n";
 
