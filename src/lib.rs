@@ -18,7 +18,9 @@ pub mod relay;
 pub mod server;
 pub mod stack;
 pub mod template;
+pub mod tokenizer;
 pub mod transport;
 pub mod wire;
+pub mod workers;
 
 pub use error::{Code, Error, Result};

@@ -15,12 +15,14 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{Deployment, Target};
 use crate::clock::Clock;
 use crate::config::Unary;
-use crate::container::{Decoder, Mode};
-use crate::converse::{Ask, Event, Input, PerformanceConfiguration, ServiceTier};
+use crate::container::{Counting, Decoder, Mode};
+use crate::converse::{Ask, Event, Input, PerformanceConfiguration, ServiceTier, TokenUsage};
 use crate::error::Upstream;
 use crate::meter::Record;
+use crate::tokenizer::{Passage, Tokenizer};
 use crate::transport::{Failure, Hints};
 use crate::wire::{Payload, Reply};
+use crate::workers::Workers;
 use crate::{Code, Error, Result};
 
 /// Asks deployments.
@@ -28,7 +30,16 @@ use crate::{Code, Error, Result};
 pub struct Relay {
     clock: Clock,
     max_answer: u64,
+    workers: Workers,
 }
+
+/// The longest text whose tokens are counted, in bytes: some 450,000 tokens. It is also how much
+/// is counted at once, since the library takes about 500 bytes for each token while it counts:
+/// 250 MB for such a text, and twice as much for one of very short words.
+const LONGEST_PASSAGE: u32 = 2_000_000;
+
+/// The longest text that is counted where its call is answered, in bytes: a few milliseconds.
+const SHORT_PASSAGE: u32 = 8_192;
 
 /// What the caller wants to see of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +54,7 @@ impl Relay {
     /// A relay whose ids and times come from `clock`. An answer that is wanted whole may take
     /// `max_answer` bytes of the container's payload.
     pub fn new(clock: Clock, max_answer: u64) -> Self {
-        Self { clock, max_answer }
+        Self { clock, max_answer, workers: Workers::new(LONGEST_PASSAGE) }
     }
 
     /// A generator for what an answer needs of chance.
@@ -54,6 +65,12 @@ impl Relay {
     /// The clock that the relay's times come from.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// How many tokens `tokenizer` finds in `passage`. A long one is counted by a thread of its
+    /// own, while other calls go on.
+    pub async fn count(&self, tokenizer: &Arc<Tokenizer>, passage: Passage) -> Result<u32> {
+        count(&self.workers, tokenizer, passage).await
     }
 
     /// Sends `payload` as it is to an endpoint that is called raw, and waits for all of its
@@ -134,6 +151,13 @@ impl Relay {
         }
         let (payload, decoder) = target.container.begin(ask, mode, self.clock.fork())?;
         record.adapted(&payload.adapted);
+        let uncounted = match target.container.counting() {
+            Counting::Tokenizer(counter) if !target.container.counts_input(mode) => {
+                let passage = counter.passage(ask)?;
+                Some((self.workers.clone(), Arc::clone(counter.tokenizer()), passage))
+            }
+            _ => None,
+        };
         let sent = match mode {
             Mode::Unary => target.transport.invoke(payload, &hints).await,
             Mode::Stream => target.transport.stream(payload, &hints).await,
@@ -146,11 +170,28 @@ impl Relay {
             decoder,
             endpoint: Arc::clone(&target.endpoint),
             started: false,
+            uncounted,
             performance: ask.parameters.performance,
             service_tier: ask.parameters.service_tier,
             record: Arc::clone(record),
         })
     }
+}
+
+async fn count(workers: &Workers, tokenizer: &Arc<Tokenizer>, passage: Passage) -> Result<u32> {
+    let weight = u32::try_from(passage.text.len()).unwrap_or(u32::MAX);
+    if weight > LONGEST_PASSAGE {
+        return Err(Error::validation(format!(
+            "The prompt is too long to count its tokens: it has {} bytes, and up to \
+             {LONGEST_PASSAGE} are counted.",
+            passage.text.len()
+        )));
+    }
+    if weight <= SHORT_PASSAGE {
+        return tokenizer.count(&passage);
+    }
+    let tokenizer = Arc::clone(tokenizer);
+    workers.run(weight, move || tokenizer.count(&passage)).await?
 }
 
 /// What the caller reads of a call that brought no answer.
@@ -207,6 +248,8 @@ pub struct Answer {
     decoder: Box<dyn Decoder>,
     endpoint: Arc<str>,
     started: bool,
+    /// The prompt, and what counts it, where the container's answer does not say how long it was.
+    uncounted: Option<(Workers, Arc<Tokenizer>, Passage)>,
     performance: Option<PerformanceConfiguration>,
     service_tier: Option<ServiceTier>,
     record: Arc<Record>,
@@ -232,9 +275,24 @@ impl Answer {
         let first = out.len();
         let more = self.advance(out).await.map_err(|error| self.failed(error));
         for event in out.iter_mut().skip(first) {
+            if let Event::Metadata(metadata) = event {
+                self.fill(&mut metadata.usage).await;
+            }
             self.complete(event);
         }
         more
+    }
+
+    /// Counts the prompt, if the container did not. A count that fails leaves it unknown.
+    async fn fill(&mut self, usage: &mut TokenUsage) {
+        let Some((workers, tokenizer, passage)) = self.uncounted.take() else { return };
+        if usage.total_tokens > usage.output_tokens {
+            return;
+        }
+        if let Ok(tokens) = count(&workers, &tokenizer, passage).await {
+            usage.input_tokens = tokens;
+            usage.total_tokens = tokens.saturating_add(usage.output_tokens);
+        }
     }
 
     async fn advance(&mut self, out: &mut Vec<Event>) -> Result<bool> {

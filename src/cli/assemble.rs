@@ -9,6 +9,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::counting::Tokenizers;
 use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -127,12 +128,13 @@ fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
 /// template is read and tried out once.
 struct Containers {
     clock: Clock,
+    tokenizers: Tokenizers,
     made: Mutex<Vec<(config::Target, Arc<dyn Container>)>>,
 }
 
 impl Containers {
     fn new(clock: Clock) -> Self {
-        Self { clock, made: Mutex::default() }
+        Self { clock, tokenizers: Tokenizers::default(), made: Mutex::default() }
     }
 
     fn of(&self, target: &config::Target) -> Result<Arc<dyn Container>> {
@@ -149,6 +151,7 @@ impl Containers {
             return Ok(Arc::clone(container));
         }
         let container = container(&anywhere, &self.clock)?;
+        let container = self.tokenizers.count(container, &anywhere, &self.clock)?;
         made.push((anywhere, Arc::clone(&container)));
         Ok(container)
     }

@@ -4,17 +4,20 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::counting::Tokenizers;
 use super::{assemble, output};
 use crate::clock::Clock;
-use crate::config::{self, Config, Problem, Severity, TemplateSource};
+use crate::config::{self, Config, CountTokens, Problem, Severity, TemplateSource};
 use crate::template::{Builtin, Findings};
 
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let Some(config) = load(file) else { return ExitCode::FAILURE };
     let mut broken = false;
+    let (clock, tokenizers) = (Clock::system(), Tokenizers::default());
     let allowed = config.allow.iter().map(|allow| allow.target("", ""));
     for target in config.models.iter().map(|model| model.target.clone()).chain(allowed) {
-        if let Err(error) = assemble::container(&target, &Clock::system()) {
+        let container = assemble::container(&target, &clock);
+        if let Err(error) = container.and_then(|it| tokenizers.count(it, &target, &clock)) {
             output::failure(&error);
             broken = true;
         }
@@ -48,8 +51,24 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         if let Some(source) = &target.template {
             show_findings(source);
         }
+        show_counting(target, &tokenizers);
     }
     ExitCode::SUCCESS
+}
+
+/// How a model's tokens are counted, if they are.
+fn show_counting(target: &config::Target, tokenizers: &Tokenizers) {
+    let line = match (target.count_tokens, &target.tokenizer) {
+        (CountTokens::Endpoint, _) => "tokens are counted by the endpoint".to_owned(),
+        (CountTokens::Tokenizer, Some(path)) => match tokenizers.of(path) {
+            Ok(tokenizer) => {
+                format!("tokens are counted by a vocabulary of {}", tokenizer.vocabulary())
+            }
+            Err(_) => return, // said before
+        },
+        (CountTokens::Off | CountTokens::Tokenizer, _) => return,
+    };
+    output::print(format_args!("    {}{line}{:#}", output::DIM, output::DIM));
 }
 
 /// What a model's template can do, as its probe found.

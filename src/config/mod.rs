@@ -20,6 +20,7 @@ mod reader;
 pub mod secret;
 mod settings;
 mod spelling;
+mod tokenizer;
 mod upstream;
 mod value;
 
@@ -32,8 +33,9 @@ pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
-    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, ControlTokens, Family, Limits,
-    Log, LogFormat, LogLevel, Model, SageMaker, Service, Target, TemplateSource, Tls, Unary,
+    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, Contract, ControlTokens, CountTokens,
+    Family, Limits, Log, LogFormat, LogLevel, Model, SageMaker, Service, Target, TemplateSource,
+    Tls, Unary,
 };
 
 use problem::{Origin, Source};

@@ -8,6 +8,7 @@ pub mod raw;
 pub mod text;
 
 mod blocks;
+mod counting;
 mod decoder;
 mod ending;
 mod faults;
@@ -15,6 +16,8 @@ mod generated;
 mod json;
 mod pointers;
 mod usage;
+
+pub use counting::{Counted, Counter, Counting, not_countable};
 
 use crate::converse::{Ask, Event};
 use crate::wire::Payload;
@@ -52,6 +55,16 @@ pub trait Container: Send + Sync + std::fmt::Debug {
     /// What an error that the container answered means to the caller. `status` is the container's
     /// own, where SageMaker told it; `body` may be cut (SageMaker keeps 2,048 characters).
     fn refusal(&self, status: Option<u16>, body: &str) -> Error;
+
+    /// How the tokens of a question are counted, where no answer is wanted.
+    fn counting(&self) -> &Counting {
+        &Counting::Off
+    }
+
+    /// Whether an answer in this mode tells how many tokens the question had.
+    fn counts_input(&self, _: Mode) -> bool {
+        true
+    }
 }
 
 /// Bytes in, events out, wherever the bytes are cut. Does no I/O.

@@ -13,3 +13,4 @@ mod server;
 mod stack;
 mod template;
 mod text;
+mod tokenizer;

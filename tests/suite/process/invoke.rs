@@ -88,7 +88,7 @@ async fn the_headers_tell_what_was_counted_and_echo_what_was_asked() {
         "metrics are in the stream"
     );
 
-    for line in super::log::calls(&pair.gateway, 2).await {
+    for line in log::calls(&pair.gateway, 2).await {
         let told = (&line["request_metadata"], &line["family"]);
         assert_eq!(told, (&json!("{\"team\":\"maps\"}"), &json!("import")), "{line}");
     }
