@@ -21,7 +21,9 @@ pub mod rerank;
 pub mod server;
 pub mod stack;
 pub mod template;
+pub mod tokenizer;
 pub mod transport;
 pub mod wire;
+pub mod workers;
 
 pub use error::{Code, Error, Result};

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 
+use super::counting::Tokenizers;
 use super::reload::{self, Reloads, Seen};
 use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::catalog::Catalog;
@@ -237,6 +238,8 @@ fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
 /// template is read and tried out once.
 pub(super) struct Containers {
     clock: Clock,
+    /// Those that this configuration has loaded.
+    pub(super) tokenizers: Tokenizers,
     made: Mutex<Vec<Ready>>,
     /// Those of the configuration before, until they are wanted again.
     before: Mutex<Vec<Ready>>,
@@ -251,7 +254,12 @@ struct Ready {
 
 impl Containers {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, made: Mutex::default(), before: Mutex::default() }
+        Self {
+            clock,
+            tokenizers: Tokenizers::default(),
+            made: Mutex::default(),
+            before: Mutex::default(),
+        }
     }
 
     /// For the next configuration: what was made of files that are still the same need not be
@@ -260,7 +268,7 @@ impl Containers {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let same = made.iter().filter(|ready| files(&ready.target) == ready.files);
         let before = Mutex::new(same.map(Ready::again).collect());
-        Self { clock: self.clock.clone(), made: Mutex::default(), before }
+        Self { before, ..Self::new(self.clock.clone()) }
     }
 
     fn of(&self, target: &config::Target) -> Result<Speaks> {
@@ -283,6 +291,7 @@ impl Containers {
         } else {
             let files = files(&anywhere);
             let speaks = container(&anywhere, &self.clock)?;
+            let speaks = self.tokenizers.count(speaks, &anywhere, &self.clock)?;
             Ready { target: anywhere, files, speaks }
         };
         let speaks = ready.speaks.clone();
@@ -298,12 +307,14 @@ impl Ready {
     }
 }
 
-/// The files of a target's template, as they are now.
+/// The files of a target's template and tokenizer, as they are now.
 fn files(target: &config::Target) -> Vec<Seen> {
-    match &target.template {
-        Some(TemplateSource::Path(path)) => reload::look(&config::ModelFiles::paths(path)),
+    let mut paths = match &target.template {
+        Some(TemplateSource::Path(path)) => config::ModelFiles::paths(path).to_vec(),
         _ => vec![],
-    }
+    };
+    paths.extend(target.tokenizer.clone());
+    reload::look(&paths)
 }
 
 /// The language of a target's container, with its template read and tried out.

@@ -5,14 +5,16 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::assemble::{self, Containers};
+use super::counting::Tokenizers;
 use super::output;
 use crate::clock::Clock;
-use crate::config::{self, Config, Problem, Severity, TemplateSource};
+use crate::config::{self, Config, CountTokens, Problem, Severity, TemplateSource};
 use crate::template::{Builtin, Findings};
 
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let Some(config) = load(file) else { return ExitCode::FAILURE };
-    let problems = assemble::problems(&config, &Containers::new(Clock::system()));
+    let containers = Containers::new(Clock::system());
+    let problems = assemble::problems(&config, &containers);
     if !problems.is_empty() {
         problems.iter().for_each(output::failure);
         return ExitCode::FAILURE;
@@ -43,9 +45,25 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             if let Some(source) = &target.template {
                 show_findings(source);
             }
+            show_counting(target, &containers.tokenizers);
         }
     }
     ExitCode::SUCCESS
+}
+
+/// How a model's tokens are counted, if they are.
+fn show_counting(target: &config::Target, tokenizers: &Tokenizers) {
+    let line = match (target.count_tokens, &target.tokenizer) {
+        (CountTokens::Endpoint, _) => "tokens are counted by the endpoint".to_owned(),
+        (CountTokens::Tokenizer, Some(path)) => match tokenizers.of(path) {
+            Ok(tokenizer) => {
+                format!("tokens are counted by a vocabulary of {}", tokenizer.vocabulary())
+            }
+            Err(_) => return, // said before
+        },
+        (CountTokens::Off | CountTokens::Tokenizer, _) => return,
+    };
+    output::print(format_args!("    {}{line}{:#}", output::DIM, output::DIM));
 }
 
 /// What a model's template can do, as its probe found.

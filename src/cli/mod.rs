@@ -2,6 +2,7 @@
 
 mod assemble;
 mod check;
+mod counting;
 mod demo;
 mod emulate;
 mod logging;

@@ -240,6 +240,8 @@ pub const VARIABLES: &[Variable] = &[
     ),
     serving!("HELAN_UPSTREAM_MODEL", upstream_model, "what goes into the payload's model member"),
     serving!("HELAN_TEMPLATE", template, "its chat template: a built-in's name, or a path"),
+    serving!("HELAN_TOKENIZER", tokenizer, "its tokenizer.json, or a directory with one"),
+    serving!("HELAN_COUNT_TOKENS", count_tokens, "how tokens are counted before a call"),
     serving!("HELAN_FORMAT", format, "how the model marks reasoning and calls in its text"),
     serving!("HELAN_CONTROL_TOKENS", control_tokens, "neutralise, reject or allow"),
     serving!("HELAN_PROMPTS", prompts, "completion or turns"),

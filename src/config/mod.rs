@@ -21,6 +21,7 @@ mod reader;
 pub mod secret;
 mod settings;
 mod spelling;
+mod tokenizer;
 mod upstream;
 mod value;
 
@@ -34,9 +35,9 @@ pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
-    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, ControlTokens, Drain, Fleet, Limits, Log,
-    LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target, TemplateSource, Tls,
-    Unary,
+    ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, ControlTokens, CountTokens, Drain, Fleet,
+    Limits, Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target,
+    TemplateSource, Tls, Unary,
 };
 
 use problem::{Origin, Source};

@@ -19,6 +19,13 @@ pub struct ModelFile {
     pub text: String,
 }
 
+impl ModelFile {
+    /// Reads one file.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        Ok(Self { text: std::fs::read_to_string(path)?, path: path.to_owned() })
+    }
+}
+
 /// What stands beside each other in a model's repository; each of it may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelFiles {
@@ -59,13 +66,16 @@ impl ModelFiles {
     }
 }
 
+/// The `tokenizer.json` of a directory, or beside a file in it.
+pub(super) fn tokenizer_of(path: &Path) -> PathBuf {
+    let directory = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    directory.join(TOKENIZER)
+}
+
 fn present(path: PathBuf) -> Result<Option<ModelFile>, (PathBuf, io::Error)> {
     if path.is_file() { read(path).map(Some) } else { Ok(None) }
 }
 
 fn read(path: PathBuf) -> Result<ModelFile, (PathBuf, io::Error)> {
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(ModelFile { path, text }),
-        Err(error) => Err((path, error)),
-    }
+    ModelFile::read(&path).map_err(|error| (path, error))
 }

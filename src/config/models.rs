@@ -9,8 +9,8 @@ use super::problem::{Origin, Problem, Severity};
 use super::raw;
 use super::reader::{Named, Set};
 use super::settings::{ANY_MODEL, Allow, Fleet, Model, Target, TemplateSource, Unary};
-use super::upstream;
 use super::value::{Number, Span, quoted};
+use super::{tokenizer, upstream};
 
 /// The longest model id that the service model allows.
 const LONGEST_ID: usize = 2048;
@@ -199,7 +199,10 @@ impl<'a> Builder<'a> {
                     .map(|set| set.value.clone())
             };
         }
+        let (count_tokens, tokenizer) = tokenizer::counting(own, model.unwrap_or(&self.defaults));
         Target {
+            count_tokens,
+            tokenizer,
             contract: own_or_default!(contract).unwrap_or(base.contract),
             region: own_or_default!(region).or_else(|| self.region.clone()),
             endpoint_url: own_or_default!(endpoint_url).or_else(|| self.endpoint_url.clone()),
@@ -313,6 +316,7 @@ impl<'a> Builder<'a> {
             }
         }
         self.check_template(serving);
+        tokenizer::check(serving, &self.defaults, self.problems);
         let unary = serving.unary.as_ref().or(self.defaults.unary.as_ref());
         let Some(unary) = unary.filter(|unary| unary.value == Unary::Stream) else { return };
         for (own, default, lack) in [
@@ -433,7 +437,7 @@ pub(super) fn is_resource_name(name: &str) -> bool {
 }
 
 /// A path has a `/`, or the extension of one of the two files.
-fn template(named: &Set<String>) -> TemplateSource {
+pub(super) fn template(named: &Set<String>) -> TemplateSource {
     let is_path = named.value.contains('/')
         || [".jinja", ".json"].iter().any(|extension| named.value.ends_with(extension));
     if is_path {

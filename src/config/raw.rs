@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::contract::{Contract, Family};
 use super::reader::{Named, Set, section};
 use super::settings::{
-    AuthMode, BlockOrder, ControlTokens, LogFormat, LogLevel, Pooling, Prompts, Service, Unary,
+    AuthMode, BlockOrder, ControlTokens, CountTokens, LogFormat, LogLevel, Pooling, Prompts,
+    Service, Unary,
 };
 use super::value::{AdminListen, Listen, Number, Rate, Size, Span};
 
@@ -255,6 +256,14 @@ section! {
         /// contract that takes text needs one; with `"openai"` it tells the model's control tokens,
         /// and whether answers begin with reasoning.
         template: Set<String>,
+        /// The model's `tokenizer.json`, or a directory with one; a relative path starts from this
+        /// file. Default: the one beside the files that `template` names, if there is one.
+        tokenizer: Set<String>,
+        /// How the tokens of a question are counted for callers who ask nothing else:
+        /// `"tokenizer"`, exactly and without a call; `"endpoint"`, by the container, which is
+        /// asked for an answer of one token each time; `"off"`. Default: `"tokenizer"` if there
+        /// is one, else `"off"`.
+        count_tokens: Set<CountTokens>,
         /// How the model marks reasoning and calls in its text. Default: as the built-in template
         /// implies, else `"detect"`; `"none"` shows the text as it is.
         format: Set<String>,

@@ -335,6 +335,10 @@ pub struct Target {
     /// The model's chat template. Containers that take text need it; of others it tells the
     /// control tokens, and whether answers begin with reasoning.
     pub template: Option<TemplateSource>,
+    /// The model's `tokenizer.json`, if its tokens are counted by it.
+    pub tokenizer: Option<PathBuf>,
+    /// How the tokens of a question are counted where no answer is wanted.
+    pub count_tokens: CountTokens,
     /// How the model marks reasoning and calls in its text, by the parser's name; `None`: as the
     /// template implies, else as the text shows.
     pub format: Option<String>,
@@ -384,6 +388,8 @@ impl Target {
             cached_in_usage: false,
             upstream_model: None,
             template: None,
+            tokenizer: None,
+            count_tokens: CountTokens::Off,
             format: None,
             control_tokens: ControlTokens::default(),
             prompts: Prompts::default(),
@@ -441,6 +447,19 @@ words! {
         Reject = "reject",
         /// They go through.
         Allow = "allow",
+    }
+}
+
+words! {
+    /// How the tokens of a question are counted where no answer is wanted.
+    pub enum CountTokens {
+        /// By the model's tokenizer: exact, and nobody is called.
+        #[default]
+        Tokenizer = "tokenizer",
+        /// By the container, which is asked for an answer of one token: a step of its GPU.
+        Endpoint = "endpoint",
+        /// Not at all.
+        Off = "off",
     }
 }
 

@@ -10,6 +10,7 @@ pub mod rerank;
 pub mod text;
 
 mod blocks;
+mod counting;
 mod decoder;
 mod ending;
 mod faults;
@@ -19,6 +20,7 @@ mod pointers;
 mod speaks;
 mod usage;
 
+pub use counting::{Counted, Counter, Counting, not_countable};
 pub use speaks::{Speaks, no_stream};
 
 use crate::converse::{Ask, Event};
@@ -57,6 +59,16 @@ pub trait Container: Send + Sync + std::fmt::Debug {
     /// What an error that the container answered means to the caller. `status` is the container's
     /// own, where SageMaker told it; `body` may be cut (SageMaker keeps 2,048 characters).
     fn refusal(&self, status: Option<u16>, body: &str) -> Error;
+
+    /// How the tokens of a question are counted, where no answer is wanted.
+    fn counting(&self) -> &Counting {
+        &Counting::Off
+    }
+
+    /// Whether an answer in this mode tells how many tokens the question had.
+    fn counts_input(&self, _: Mode) -> bool {
+        true
+    }
 }
 
 /// Bytes in, events out, wherever the bytes are cut. Does no I/O.

@@ -5,6 +5,7 @@ pub mod anthropic;
 pub mod openai;
 pub mod runtime;
 
+mod count;
 mod native;
 mod operation;
 mod question;
@@ -91,10 +92,10 @@ impl tower::Service<Call> for Dispatch {
                 Operation::Completions => openai::completions::answer(&relay, call).await,
                 Operation::Messages => anthropic::messages::answer(&relay, call).await,
                 Operation::Responses => Err(Error::not_supported("The route /openai/v1/responses")),
-                Operation::CountTokens | Operation::MessagesCountTokens => Err(Error::validation(
-                    // Bedrock's own words for a model without a tokenizer.
-                    "The provided model doesn't support counting tokens.",
-                )),
+                Operation::CountTokens => runtime::count_tokens::answer(&relay, call).await,
+                Operation::MessagesCountTokens => {
+                    anthropic::count_tokens::answer(&relay, call).await
+                }
                 other => Err(Error::not_supported(format_args!("The operation {}", other.name()))),
             }
         })

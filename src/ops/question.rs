@@ -40,7 +40,7 @@ pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<()> {
 
 /// A guardrail may be asked for by a member, by a header, or by a key of the model's own fields.
 /// Whoever asks for one must not be answered without it.
-fn refuse_guardrails(call: &Call, request: &Request) -> Result<()> {
+pub(super) fn refuse_guardrails(call: &Call, request: &Request) -> Result<()> {
     refuse_guardrail_header(&call.head.headers)?;
     let fields = request.additional_model_request_fields.as_ref();
     let asked = if request.guardrail_config.is_some() {

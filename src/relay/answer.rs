@@ -6,11 +6,14 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
+use super::count;
 use crate::container::Decoder;
-use crate::converse::{Event, PerformanceConfiguration, ServiceTier};
+use crate::converse::{Event, PerformanceConfiguration, ServiceTier, TokenUsage};
 use crate::error::Upstream;
 use crate::fleet::{Fault, Lease};
 use crate::meter::Record;
+use crate::tokenizer::{Passage, Tokenizer};
+use crate::workers::Workers;
 use crate::{Code, Error, Result};
 
 pub(super) fn too_long() -> Error {
@@ -20,6 +23,9 @@ pub(super) fn too_long() -> Error {
     )
     .because("the answer is over limits.max_answer")
 }
+
+/// The prompt, and what counts it.
+pub(super) type Uncounted = (Workers, Arc<Tokenizer>, Passage);
 
 /// One answer on its way.
 pub struct Answer {
@@ -32,6 +38,8 @@ pub struct Answer {
     pub(super) decoder: Box<dyn Decoder>,
     pub(super) endpoint: Arc<str>,
     pub(super) started: bool,
+    /// What counts the prompt, where the container's answer does not say how long it was.
+    pub(super) uncounted: Option<Uncounted>,
     pub(super) performance: Option<PerformanceConfiguration>,
     pub(super) service_tier: Option<ServiceTier>,
     pub(super) record: Arc<Record>,
@@ -59,9 +67,24 @@ impl Answer {
         let first = out.len();
         let more = self.advance(out).await.map_err(|error| self.failed(error));
         for event in out.iter_mut().skip(first) {
+            if let Event::Metadata(metadata) = event {
+                self.fill(&mut metadata.usage).await;
+            }
             self.complete(event);
         }
         more
+    }
+
+    /// Counts the prompt, if the container did not. A count that fails leaves it unknown.
+    async fn fill(&mut self, usage: &mut TokenUsage) {
+        let Some((workers, tokenizer, passage)) = self.uncounted.take() else { return };
+        if usage.total_tokens > usage.output_tokens {
+            return;
+        }
+        if let Ok(tokens) = count(&workers, &tokenizer, passage).await {
+            usage.input_tokens = tokens;
+            usage.total_tokens = tokens.saturating_add(usage.output_tokens);
+        }
     }
 
     async fn advance(&mut self, out: &mut Vec<Event>) -> Result<bool> {

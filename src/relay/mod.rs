@@ -17,17 +17,19 @@ use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 
 pub use self::answer::Answer;
-use self::answer::too_long;
+use self::answer::{Uncounted, too_long};
 use self::reach::Search;
 use crate::catalog::{Deployment, Target};
 use crate::clock::Clock;
 use crate::config::Unary;
-use crate::container::{Decoder, Mode};
+use crate::container::{Counting, Decoder, Mode};
 use crate::converse::{Ask, ContentBlock, Input};
 use crate::fleet::{Lease, affinity};
 use crate::meter::Record;
+use crate::tokenizer::{Passage, Tokenizer};
 use crate::transport::{Failure, Hints};
 use crate::wire::{Payload, Reply};
+use crate::workers::Workers;
 use crate::{Code, Error, Result};
 
 /// Asks deployments.
@@ -35,7 +37,16 @@ use crate::{Code, Error, Result};
 pub struct Relay {
     clock: Clock,
     max_answer: u64,
+    workers: Workers,
 }
+
+/// The longest text whose tokens are counted, in bytes: some 450,000 tokens. It is also how much
+/// is counted at once, since the library takes about 500 bytes for each token while it counts:
+/// 250 MB for such a text, and twice as much for one of very short words.
+const LONGEST_PASSAGE: u32 = 2_000_000;
+
+/// The longest text that is counted where its call is answered, in bytes: a few milliseconds.
+const SHORT_PASSAGE: u32 = 8_192;
 
 /// What the caller wants to see of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +61,7 @@ impl Relay {
     /// A relay whose ids and times come from `clock`. An answer that is wanted whole may take
     /// `max_answer` bytes of the container's payload.
     pub fn new(clock: Clock, max_answer: u64) -> Self {
-        Self { clock, max_answer }
+        Self { clock, max_answer, workers: Workers::new(LONGEST_PASSAGE) }
     }
 
     /// A generator for what an answer needs of chance.
@@ -61,6 +72,12 @@ impl Relay {
     /// The clock that the relay's times come from.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// How many tokens `tokenizer` finds in `passage`. A long one is counted by a thread of its
+    /// own, while other calls go on.
+    pub async fn count(&self, tokenizer: &Arc<Tokenizer>, passage: Passage) -> Result<u32> {
+        count(&self.workers, tokenizer, passage).await
     }
 
     /// Sends `payload` as it is to an endpoint that is called raw, and waits for all of its
@@ -161,12 +178,12 @@ impl Relay {
             affinity(&[principal.as_deref().unwrap_or_default().as_bytes(), &beginning(ask, bytes)])
         });
         let mut search = Search::new(deployment, record, affinity, self.random());
-        let (target, lease, reply, decoder) = loop {
+        let (target, lease, Sent { reply, decoder, uncounted }) = loop {
             let (mut lease, target) = search.next().await?;
             match self.send(target, ask, want, hints, record).await {
-                Ok((reply, decoder)) => {
+                Ok(sent) => {
                     lease.answered();
-                    break (target, lease, reply, decoder);
+                    break (target, lease, sent);
                 }
                 Err(failure) => search.failed(lease, target, failure).await?,
             }
@@ -178,6 +195,7 @@ impl Relay {
             decoder,
             endpoint: Arc::clone(&target.endpoint),
             started: false,
+            uncounted,
             performance: ask.parameters.performance,
             service_tier: ask.parameters.service_tier,
             record: Arc::clone(record),
@@ -193,7 +211,7 @@ impl Relay {
         want: Want,
         hints: &Hints,
         record: &Record,
-    ) -> Result<(Reply, Box<dyn Decoder>), Failure> {
+    ) -> Result<Sent, Failure> {
         let container = target.speaks.text().map_err(Failure::Unasked)?;
         let mode = match want {
             Want::Events if target.streams => Mode::Stream,
@@ -208,12 +226,43 @@ impl Relay {
         let (payload, decoder) =
             container.begin(ask, mode, self.clock.fork()).map_err(Failure::Unasked)?;
         record.adapted(&payload.adapted);
+        let uncounted = match container.counting() {
+            Counting::Tokenizer(counter) if !container.counts_input(mode) => {
+                let passage = counter.passage(ask).map_err(Failure::Unasked)?;
+                Some((self.workers.clone(), Arc::clone(counter.tokenizer()), passage))
+            }
+            _ => None,
+        };
         let reply = match mode {
             Mode::Unary => target.transport.invoke(payload, &hints).await,
             Mode::Stream => target.transport.stream(payload, &hints).await,
         }?;
-        Ok((reply, decoder))
+        Ok(Sent { reply, decoder, uncounted })
     }
+}
+
+/// A question on its way to one target.
+struct Sent {
+    reply: Reply,
+    decoder: Box<dyn Decoder>,
+    /// What counts the prompt, where the container's answer does not say how long it was.
+    uncounted: Option<Uncounted>,
+}
+
+async fn count(workers: &Workers, tokenizer: &Arc<Tokenizer>, passage: Passage) -> Result<u32> {
+    let weight = u32::try_from(passage.text.len()).unwrap_or(u32::MAX);
+    if weight > LONGEST_PASSAGE {
+        return Err(Error::validation(format!(
+            "The prompt is too long to count its tokens: it has {} bytes, and up to \
+             {LONGEST_PASSAGE} are counted.",
+            passage.text.len()
+        )));
+    }
+    if weight <= SHORT_PASSAGE {
+        return tokenizer.count(&passage);
+    }
+    let tokenizer = Arc::clone(tokenizer);
+    workers.run(weight, move || tokenizer.count(&passage)).await?
 }
 
 /// What a conversation begins with: all up to its last cache point, else its first `bytes`.

@@ -9,12 +9,14 @@ use crate::paths::{Named, Scan, scan};
 pub(crate) const RANKS: &[&str] = &[
     "error",
     "clock",
+    "workers",
     "config",
     "converse",
     "embed",
     "rerank",
     "wire",
     "template",
+    "tokenizer",
     "parse",
     "family",
     "container",
@@ -70,7 +72,7 @@ const OPEN: &str = "only transport, server and emulator open sockets";
 
 /// Codecs: bytes in, events out, no I/O and nothing to wait for.
 const CODECS: &[&str] =
-    &["converse", "embed", "rerank", "template", "parse", "family", "container"];
+    &["converse", "embed", "rerank", "template", "tokenizer", "parse", "family", "container"];
 const IO: &[&str] = &["tokio", "std::fs", "std::net", "std::process", "hyper", "hyper_util"];
 
 /// Names that say nothing about what is inside.

@@ -16,3 +16,4 @@ mod server;
 mod stack;
 mod template;
 mod text;
+mod tokenizer;

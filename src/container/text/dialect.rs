@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::asked::Asked;
 use super::{completions, hf, lmi, tgi};
+use crate::container::Mode;
 use crate::converse::Event;
 use crate::{Error, Result};
 
@@ -75,6 +76,16 @@ impl Dialect {
     /// Whether the container can send its answer as it is generated.
     pub const fn streams(self) -> bool {
         !matches!(self, Self::HuggingFace)
+    }
+
+    /// Whether an answer counts the tokens of the prompt: streams do, and of whole answers those
+    /// of completions alone.
+    pub const fn counts_input(self, mode: Mode) -> bool {
+        match self {
+            Self::Completions => true,
+            Self::Tgi | Self::Lmi => matches!(mode, Mode::Stream),
+            Self::HuggingFace => false,
+        }
     }
 
     /// Names of the limit of tokens.

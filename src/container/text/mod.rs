@@ -7,7 +7,8 @@
 //! What a container of text cannot be asked is refused by name: images, `toolChoice` other than
 //! `auto` (nothing in a prompt can force a call), structured output where the engine has no
 //! grammar (LMI, Hugging Face), an effort that the template does not read. What it does not count
-//! is zero in the usage, and never estimated.
+//! is zero in the usage, and never estimated; whoever drives the decoder may fill it in by the model's
+//! own tokenizer ([`Dialect::counts_input`]).
 
 mod answer;
 mod asked;
@@ -37,6 +38,7 @@ use crate::clock::Clock;
 use crate::converse::{Adaptation, Ask, Input};
 use crate::parse::{Format, Start, starts_in_reasoning};
 use crate::template::{Policy, Template};
+use crate::tokenizer::Passage;
 use crate::wire::Payload;
 use crate::{Error, Result};
 
@@ -119,7 +121,17 @@ impl Text {
 
     /// The text that the container would read of `ask`: what `helan render` shows.
     pub fn prompt(&self, ask: &Ask) -> Result<String> {
-        prompt::prompt(ask, self.chat.as_ref(), &self.options, self.clock.now())
+        self.passage(ask).map(|passage| passage.text)
+    }
+
+    /// The text that the container would read of `ask`, and what its tokenizer adds to it.
+    pub fn passage(&self, ask: &Ask) -> Result<Passage> {
+        prompt::passage(ask, self.chat.as_ref(), &self.options, self.clock.now())
+    }
+
+    /// Whether conversations can be rendered.
+    pub fn has_template(&self) -> bool {
+        self.chat.is_some()
     }
 
     /// The format of the answer to `ask`.
@@ -205,5 +217,9 @@ impl Container for Text {
 
     fn refusal(&self, status: Option<u16>, body: &str) -> Error {
         Fault::of_refusal(status, body).into_error(Mode::Unary)
+    }
+
+    fn counts_input(&self, mode: Mode) -> bool {
+        self.options.dialect.counts_input(mode)
     }
 }

@@ -9,6 +9,7 @@ use crate::converse::{
 };
 use crate::template::documents::unsupported;
 use crate::template::{self, ControlTokens, Findings, Policy, Template};
+use crate::tokenizer::Passage;
 use crate::{Error, Result};
 
 /// A template, and what is known about it.
@@ -92,12 +93,12 @@ fn no_prefill() -> Error {
 }
 
 /// The text that the container reads.
-pub(super) fn prompt(
+pub(super) fn passage(
     ask: &Ask,
     chat: Option<&Chat>,
     options: &Options,
     now: OffsetDateTime,
-) -> Result<String> {
+) -> Result<Passage> {
     let mut text = match (&ask.input, chat) {
         (Input::Conversation(conversation), Some(chat)) => {
             chat.render(conversation, &ask.parameters, options, now)?
@@ -109,12 +110,13 @@ pub(super) fn prompt(
         }
         (Input::Prompt(prompt), _) => given(prompt, &ask.parameters)?.to_owned(),
     };
-    let bos = options.bos.as_deref().or_else(|| chat?.token("bos_token")).unwrap_or_default();
+    let bos = options.bos.as_deref().or_else(|| chat?.token("bos_token"));
     // The tokenizer puts one in front of whatever it reads.
-    if options.adds_bos && !bos.is_empty() && text.starts_with(bos) {
+    let bos = bos.filter(|bos| options.adds_bos && !bos.is_empty() && text.starts_with(bos));
+    if let Some(bos) = bos {
         text.drain(..bos.len());
     }
-    Ok(text)
+    Ok(Passage { text, specials: options.adds_bos, bos: bos.map(str::to_owned) })
 }
 
 /// A prompt is its author's own template: nothing is changed in it.

@@ -49,6 +49,7 @@ pub struct Anthropic {
 enum Api {
     Invoke,
     Messages,
+    Count,
 }
 
 impl Anthropic {
@@ -60,11 +61,15 @@ impl Anthropic {
     /// the server-sent event that carries it.
     pub const MESSAGES: Self = Self { api: Api::Messages };
 
+    /// Anthropic's own `POST /v1/messages/count_tokens`: as [`Self::MESSAGES`], but nothing will be
+    /// generated, so `max_tokens` may be left out.
+    pub const COUNT: Self = Self { api: Api::Count };
+
     /// What the ids of messages begin with.
     const fn id_prefix(self) -> &'static str {
         match self.api {
             Api::Invoke => "msg_bdrk_",
-            Api::Messages => "msg_",
+            Api::Messages | Api::Count => "msg_",
         }
     }
 }
@@ -79,8 +84,11 @@ impl Family for Anthropic {
         match self.api {
             Api::Invoke if members.contains_key("prompt") => return completion::read(members),
             Api::Invoke => {}
-            Api::Messages => {
+            Api::Messages | Api::Count => {
                 Envelope::take(&mut members)?;
+                if self.api == Api::Count {
+                    members.entry("max_tokens").or_insert_with(|| 1.into());
+                }
                 members.entry("anthropic_version").or_insert_with(|| "".into());
             }
         }

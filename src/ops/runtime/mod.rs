@@ -2,6 +2,7 @@
 
 pub mod converse;
 pub mod converse_stream;
+pub mod count_tokens;
 pub mod invoke_model;
 pub mod invoke_model_with_response_stream;
 

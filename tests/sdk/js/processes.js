@@ -51,6 +51,7 @@ export async function helan() {
     config,
     readFileSync(join(suite, "helan.toml"), "utf8")
       .replace("@keys@", join(suite, "keys.toml"))
+      .replaceAll("@tokenizer@", join(root, "tests/fixtures/tokenizer/tokenizer.json"))
       .replace("@emulator@", emulator.url),
   );
   const gateway = await start(["serve", "--config", config], {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent.parent
+TOKENIZER = ROOT / "tests" / "fixtures" / "tokenizer" / "tokenizer.json"
 LISTENING = re.compile(r"is listening on (http://\S+)")
 # Nothing here is measured; this is how long a thing that must happen may take on a busy machine.
 PATIENCE = 60
@@ -88,6 +89,7 @@ def emulator(directory: Path) -> Process:
 def gateway(directory: Path, upstream: str) -> Process:
     config = (HERE / "helan.toml").read_text()
     config = config.replace("@keys@", str(HERE / "keys.toml")).replace("@emulator@", upstream)
+    config = config.replace("@tokenizer@", str(TOKENIZER))
     path = directory / "helan.toml"
     path.write_text(config)
     return Process(

@@ -64,6 +64,7 @@ fn every_kind_of_problem_is_said_as_written_here() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             name.split_once('.').map(|(case, _)| case.to_owned())
         })
+        .filter(|case| case != "counting" || cfg!(feature = "tokenizer"))
         .collect();
     assert!(names.len() >= 17, "{names:?}");
     let mut wrong = Vec::new();

@@ -270,3 +270,19 @@ fn the_sdks_endpoint_variables_may_be_switched_off() {
     env.push(("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"));
     assert!(environment(&env).is_ok());
 }
+
+#[cfg(not(feature = "tokenizer"))]
+#[test]
+fn a_build_without_a_tokenizer_says_so() {
+    for key in ["tokenizer = 'tokenizer.json'", "count_tokens = 'tokenizer'"] {
+        let text = format!("auth.mode = 'none'\n[models.m]\nendpoint = 'ep'\n{key}");
+        let problems = file(&text).unwrap_err();
+        let said = problems.iter().any(|problem| {
+            problem.severity == helan::config::Severity::Error
+                && problem.message.contains("made without the feature `tokenizer`")
+        });
+        assert!(said, "{key}: {problems:?}");
+    }
+    let counted = "auth.mode = 'none'\nmodels.m = { endpoint = 'ep', count_tokens = 'endpoint' }";
+    assert!(file(counted).is_ok());
+}

@@ -1,6 +1,8 @@
 //! The real binary, as its callers and its operator meet it.
 #![cfg(test)]
 
+#[cfg(feature = "tokenizer")]
+mod count;
 mod embedding;
 mod invoke;
 mod keep_alive;
