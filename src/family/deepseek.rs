@@ -6,13 +6,13 @@
 
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::prompt::{self, Rejoin};
+use super::prompt::{self, Texts};
 use super::schema::{self, Schema};
-use super::{Chunks, Family, Invocation, Question, Voice, qwen};
-use crate::converse::{Event, InferenceConfiguration, Parameters, Response, StopReason};
-use crate::{Error, Result};
+use super::{Family, Invocation, Question, qwen};
+use crate::Result;
+use crate::converse::{InferenceConfiguration, Parameters};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     Schema::new(include_str!("../../schemas/family/deepseek.json")).unwrap_or_default()
@@ -50,60 +50,7 @@ impl Family for DeepSeek {
         };
         let parameters = Parameters { inference, ..Parameters::default() };
         let (ask, adapted) = prompt::ask(body.prompt, vec![], parameters);
-        let voice =
-            Choices { text: Rejoin::behind(&ask), stop_reason: "stop", said: String::new() };
+        let voice = Texts::behind(&ask, "choices");
         Ok(Question { adapted, ..Question::new(ask, voice) })
-    }
-}
-
-struct Choices {
-    text: Rejoin,
-    stop_reason: &'static str,
-    /// Used again for each event.
-    said: String,
-}
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    choices: [Choice<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct Choice<'a> {
-    text: &'a str,
-    stop_reason: Option<&'static str>,
-}
-
-impl Voice for Choices {
-    fn chunks(&mut self, event: &Event, out: &mut Chunks) -> Result<()> {
-        self.said.clear();
-        self.text.event(event, &mut self.said);
-        let stop_reason = match event {
-            Event::MessageStop(stop) => {
-                self.stop_reason = of(stop.stop_reason);
-                None
-            }
-            Event::Metadata(_) => Some(self.stop_reason),
-            _ => None,
-        };
-        if self.said.is_empty() && stop_reason.is_none() {
-            return Ok(());
-        }
-        out.push(&Answer { choices: [Choice { text: &self.said, stop_reason }] })
-    }
-
-    fn whole(self: Box<Self>, answer: Response) -> Result<Vec<u8>> {
-        let text = self.text.whole(&answer);
-        let stop_reason = Some(of(answer.stop_reason));
-        serde_json::to_vec(&Answer { choices: [Choice { text: &text, stop_reason }] })
-            .map_err(|error| Error::internal().because(error))
-    }
-}
-
-/// `length` where a limit of tokens ended the text, else `stop`: the documentation knows no other.
-fn of(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::MaxTokens | StopReason::ModelContextWindowExceeded => "length",
-        _ => "stop",
     }
 }

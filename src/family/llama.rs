@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::prompt::{self, Rejoin};
+use super::prompt::{self, Rejoin, stop_or_length};
 use super::schema::{Schema, malformed};
 use super::{Chunks, Family, Invocation, Question, Voice};
 use crate::converse::{
     Ask, Blob, Event, ImageBlock, ImageFormat, InferenceConfiguration, MediaSource, Parameters,
-    Response, StopReason, TokenUsage,
+    Response, TokenUsage,
 };
 use crate::{Error, Result};
 
@@ -111,7 +111,7 @@ impl Voice for Generation {
         self.said.clear();
         self.text.event(event, &mut self.said);
         match event {
-            Event::MessageStop(stop) => self.stop_reason = of(stop.stop_reason),
+            Event::MessageStop(stop) => self.stop_reason = stop_or_length(stop.stop_reason),
             Event::Metadata(metadata) => {
                 return out.push(&self.last("", &metadata.usage));
             }
@@ -131,16 +131,8 @@ impl Voice for Generation {
 
     fn whole(mut self: Box<Self>, answer: Response) -> Result<Vec<u8>> {
         let text = self.text.whole(&answer);
-        self.stop_reason = of(answer.stop_reason);
+        self.stop_reason = stop_or_length(answer.stop_reason);
         serde_json::to_vec(&self.last(&text, &answer.usage))
             .map_err(|error| Error::internal().because(error))
-    }
-}
-
-/// `length` where a limit of tokens ended the text, else `stop`: the documentation knows no other.
-fn of(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::MaxTokens | StopReason::ModelContextWindowExceeded => "length",
-        _ => "stop",
     }
 }

@@ -12,15 +12,15 @@
 
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::openai::{self, Reasoning, Shape, Style};
-use super::prompt::{self, Rejoin};
+use super::prompt::{self, Texts};
 use super::schema::{self, Schema, malformed};
-use super::{Chunks, Family, Invocation, Question, Voice};
-use crate::converse::{Event, InferenceConfiguration, Parameters, Response, StopReason};
-use crate::{Error, Result};
+use super::{Family, Invocation, Question};
+use crate::Result;
+use crate::converse::{InferenceConfiguration, Parameters};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     Schema::new(include_str!("../../schemas/family/mistral.json")).unwrap_or_default()
@@ -81,58 +81,6 @@ fn text(members: Map<String, Value>) -> Result<Question> {
         ..Parameters::default()
     };
     let (ask, adapted) = prompt::ask(body.prompt, vec![], parameters);
-    let voice = Outputs { text: Rejoin::behind(&ask), stop_reason: "stop", said: String::new() };
+    let voice = Texts::behind(&ask, "outputs");
     Ok(Question { adapted, ..Question::new(ask, voice) })
-}
-
-struct Outputs {
-    text: Rejoin,
-    stop_reason: &'static str,
-    /// Used again for each event.
-    said: String,
-}
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    outputs: [Output<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct Output<'a> {
-    text: &'a str,
-    stop_reason: Option<&'static str>,
-}
-
-impl Voice for Outputs {
-    fn chunks(&mut self, event: &Event, out: &mut Chunks) -> Result<()> {
-        self.said.clear();
-        self.text.event(event, &mut self.said);
-        let stop_reason = match event {
-            Event::MessageStop(stop) => {
-                self.stop_reason = of(stop.stop_reason);
-                None
-            }
-            Event::Metadata(_) => Some(self.stop_reason),
-            _ => None,
-        };
-        if self.said.is_empty() && stop_reason.is_none() {
-            return Ok(());
-        }
-        out.push(&Answer { outputs: [Output { text: &self.said, stop_reason }] })
-    }
-
-    fn whole(self: Box<Self>, answer: Response) -> Result<Vec<u8>> {
-        let text = self.text.whole(&answer);
-        let stop_reason = Some(of(answer.stop_reason));
-        serde_json::to_vec(&Answer { outputs: [Output { text: &text, stop_reason }] })
-            .map_err(|error| Error::internal().because(error))
-    }
-}
-
-/// `length` where a limit of tokens ended the text, else `stop`: the documentation knows no other.
-fn of(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::MaxTokens | StopReason::ModelContextWindowExceeded => "length",
-        _ => "stop",
-    }
 }

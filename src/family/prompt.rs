@@ -1,12 +1,15 @@
 //! Prompts that their author has templated already, and what is generated behind them.
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::{Chunks, Voice};
 use crate::converse::{
     Adaptation, Ask, ContentBlock, ContentBlockDelta, ContentBlockStart, Event, ImageBlock, Input,
-    Parameters, Prompt, ReasoningContent, ReasoningContentBlockDelta, Response,
+    Parameters, Prompt, ReasoningContent, ReasoningContentBlockDelta, Response, StopReason,
 };
 use crate::parse::starts_in_reasoning;
+use crate::{Error, Result};
 
 /// The BOS marker of DeepSeek as AWS's own blog once wrote it, with the letters for spaces
 /// replaced; no tokenizer knows it.
@@ -155,5 +158,71 @@ impl Rejoin {
             out.push_str(if ends_with_break { "</think>" } else { "\n</think>" });
             self.state = State::Closed;
         }
+    }
+}
+
+/// `length` where a limit of tokens ended the text, else `stop`: the documentations of the families
+/// that answer prompts know no other.
+pub(super) fn stop_or_length(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::MaxTokens | StopReason::ModelContextWindowExceeded => "length",
+        _ => "stop",
+    }
+}
+
+/// Says `{<member>: [{text, stop_reason}]}`, whole and in chunks.
+pub(super) struct Texts {
+    member: &'static str,
+    text: Rejoin,
+    stop_reason: &'static str,
+    /// Used again for each event.
+    said: String,
+}
+
+impl Texts {
+    /// For what is generated behind `prompt`.
+    pub(super) fn behind(prompt: &Ask, member: &'static str) -> Self {
+        Self { member, text: Rejoin::behind(prompt), stop_reason: "stop", said: String::new() }
+    }
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    text: &'a str,
+    stop_reason: Option<&'static str>,
+}
+
+/// An object with one member: a list of one text.
+struct Texted<'a>(&'static str, Text<'a>);
+
+impl Serialize for Texted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.0, [&self.1])])
+    }
+}
+
+impl Voice for Texts {
+    fn chunks(&mut self, event: &Event, out: &mut Chunks) -> Result<()> {
+        self.said.clear();
+        self.text.event(event, &mut self.said);
+        let stop_reason = match event {
+            Event::MessageStop(stop) => {
+                self.stop_reason = stop_or_length(stop.stop_reason);
+                None
+            }
+            Event::Metadata(_) => Some(self.stop_reason),
+            _ => None,
+        };
+        if self.said.is_empty() && stop_reason.is_none() {
+            return Ok(());
+        }
+        out.push(&Texted(self.member, Text { text: &self.said, stop_reason }))
+    }
+
+    fn whole(self: Box<Self>, answer: Response) -> Result<Vec<u8>> {
+        let text = self.text.whole(&answer);
+        let stop_reason = Some(stop_or_length(answer.stop_reason));
+        serde_json::to_vec(&Texted(self.member, Text { text: &text, stop_reason }))
+            .map_err(|error| Error::internal().because(error))
     }
 }

@@ -65,13 +65,13 @@ where
         if let Some(attempt) = request.headers().get("amz-sdk-request") {
             record.attempt(attempt.to_str().unwrap_or_default());
         }
-        // Over HTTP/2 the connection would send the body of an answer to HEAD, which breaks the
-        // stream; over HTTP/1.1 it would drop it unread.
         let own_name = match Dialect::of_path(request.uri().path()) {
             Dialect::RestJson => None,
             Dialect::OpenAi => Some(OPENAI_REQUEST_ID),
             Dialect::Anthropic => Some(ANTHROPIC_REQUEST_ID),
         };
+        // Over HTTP/2 the connection would send the body of an answer to HEAD, which breaks the
+        // stream; over HTTP/1.1 it would drop it unread.
         let bodiless = request.method() == Method::HEAD;
         Box::pin(async move {
             let arrived = Arrived { record: Arc::clone(&record), peer, request };

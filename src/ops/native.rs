@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use http::Response;
-use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 
 use super::stream::{self, Speak};
-use super::{Call, question};
+use super::{Call, json_text, question};
 use crate::Result;
 use crate::catalog::Deployment;
-use crate::converse::{BlockOrder, Event, Fold, TokenUsage};
+use crate::clock::Clock;
+use crate::converse::{BlockOrder, Event, TokenUsage};
 use crate::family::{Chunks, Family, Invocation, Question, Voice};
 use crate::meter::Record;
 use crate::relay::{Relay, Want};
@@ -26,19 +26,9 @@ pub(super) async fn route(
     dialect: Dialect,
 ) -> Result<Response<Body>> {
     let deployment = call.deployment()?;
-    question::refuse_compressed(&call.head.headers)?;
-    question::refuse_guardrail_header(&call.head.headers)?;
-    question::refuse_guardrail_member(&call.body)?;
+    question::refuse_unbuilt(&call)?;
+    let question = read(relay.clock(), &call, family, call.streamed)?;
     let record = &call.record;
-    record.family(family.name());
-    let invocation = Invocation {
-        model_id: call.model_id.as_deref().unwrap_or_default(),
-        streamed: call.streamed,
-        now: relay.clock().now(),
-        random: relay.random(),
-    };
-    let question = family.read(&call.body, invocation)?;
-    record.adapted(&question.adapted);
     let hints = question::hints(&call);
     if !call.streamed {
         return whole(relay, &deployment, question, &hints, record).await.map(|all| all.response);
@@ -47,6 +37,30 @@ pub(super) async fn route(
     let answer = relay.ask(&deployment, &ask, Want::Events, &hints, record).await?;
     let speak = ServerSent::new(voice, dialect, record);
     Ok(stream::response(answer, speak, Arc::clone(record)))
+}
+
+/// Reads the body of a call in the language of `family`, for a caller who reads chunks if
+/// `streamed`.
+pub(super) fn read(
+    clock: &Clock,
+    call: &Call,
+    family: &dyn Family,
+    streamed: bool,
+) -> Result<Question> {
+    call.record.family(family.name());
+    let question = family.read(&call.body, invocation(clock, call, streamed))?;
+    call.record.adapted(&question.adapted);
+    Ok(question)
+}
+
+/// What a family knows of `call` beside its body.
+pub(super) fn invocation<'a>(clock: &Clock, call: &'a Call, streamed: bool) -> Invocation<'a> {
+    Invocation {
+        model_id: call.model_id.as_deref().unwrap_or_default(),
+        streamed,
+        now: clock.now(),
+        random: clock.fork(),
+    }
 }
 
 /// A whole answer, and what was counted.
@@ -64,22 +78,11 @@ pub(super) async fn whole(
     hints: &Hints,
     record: &Arc<Record>,
 ) -> Result<Whole> {
-    let mut answer = relay.ask(deployment, &ask, Want::Whole, hints, record).await?;
+    let answer = relay.ask(deployment, &ask, Want::Whole, hints, record).await?;
     // As generated: the families say themselves where reasoning belongs.
-    let mut fold = Fold::new(BlockOrder::AsGenerated);
-    let mut events = vec![];
-    loop {
-        let more = answer.next(&mut events).await?;
-        events.drain(..).for_each(|event| fold.push(event));
-        if !more {
-            break;
-        }
-    }
-    let answer = fold.finish()?;
+    let answer = answer.whole(BlockOrder::AsGenerated).await?;
     let (usage, latency_ms) = (answer.usage.clone(), answer.metrics.latency_ms);
-    let mut response = Response::new(Body::full(voice.whole(answer)?));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    record.events(1);
+    let response = json_text(record, voice.whole(answer)?);
     Ok(Whole { response, usage, latency_ms })
 }
 

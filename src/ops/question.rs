@@ -28,6 +28,13 @@ pub(super) fn read(call: &Call) -> Result<Ask> {
     Ok(Ask::from(request))
 }
 
+/// Refuses by name what no native body can be asked for yet.
+pub(super) fn refuse_unbuilt(call: &Call) -> Result<()> {
+    refuse_compressed(&call.head.headers)?;
+    refuse_guardrail_header(&call.head.headers)?;
+    refuse_guardrail_member(&call.body)
+}
+
 /// No SDK compresses the body of these operations; who does is told so, and not that it is no JSON.
 pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<()> {
     match headers.get(CONTENT_ENCODING) {

@@ -8,7 +8,9 @@ use futures_util::stream::BoxStream;
 
 use super::count;
 use crate::container::Decoder;
-use crate::converse::{Event, PerformanceConfiguration, ServiceTier, TokenUsage};
+use crate::converse::{
+    BlockOrder, Event, Fold, PerformanceConfiguration, Response, ServiceTier, TokenUsage,
+};
 use crate::error::Upstream;
 use crate::fleet::{Fault, Lease};
 use crate::meter::Record;
@@ -73,6 +75,19 @@ impl Answer {
             self.complete(event);
         }
         more
+    }
+
+    /// Waits for all of it. The upstream may stream all the same: its events are folded.
+    pub async fn whole(mut self, order: BlockOrder) -> Result<Response> {
+        let mut fold = Fold::new(order);
+        let mut events = vec![];
+        loop {
+            let more = self.next(&mut events).await?;
+            events.drain(..).for_each(|event| fold.push(event));
+            if !more {
+                return fold.finish();
+            }
+        }
     }
 
     /// Counts the prompt, if the container did not. A count that fails leaves it unknown.

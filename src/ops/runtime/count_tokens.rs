@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::invocation::{self, Asked};
 use crate::converse::{self, Ask, Blob, Request};
-use crate::ops::{Call, count, question};
+use crate::ops::{Call, count, json, question};
 use crate::relay::Relay;
 use crate::wire::Body;
 use crate::{Error, Result};
@@ -55,7 +55,7 @@ pub(in crate::ops) async fn answer(relay: &Relay, mut call: Call) -> Result<Resp
         }
     };
     let input_tokens = count::tokens(relay, &call, &deployment, ask).await?;
-    count::response(&call, &Answer { input_tokens })
+    json(&call.record, &Answer { input_tokens })
 }
 
 /// `ConverseTokensRequest`: a request of `Converse` with four of its members. The others are

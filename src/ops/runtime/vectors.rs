@@ -1,15 +1,15 @@
 //! What `InvokeModel` answers in numbers: vectors of embedding models, scores of rerank models.
 
 use http::Response;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 
 use super::invocation;
 use crate::Result;
 use crate::catalog::Deployment;
 use crate::family::embedding::{self, Embedding, Question};
 use crate::family::rerank::{Cohere, Rerank as _};
-use crate::family::{Invocation, schema};
-use crate::ops::{Call, question};
+use crate::family::schema;
+use crate::ops::{Call, json_text, native, question};
 use crate::relay::Relay;
 use crate::wire::Body;
 
@@ -25,8 +25,7 @@ pub(super) async fn embed(
     let family: &dyn Embedding = embedding::choose(deployment.provider, ids, &call.body)
         .ok_or_else(|| schema::malformed("#: no known request format"))?;
     call.record.family(family.name());
-    let invocation =
-        Invocation { model_id, streamed: false, now: relay.clock().now(), random: relay.random() };
+    let invocation = native::invocation(relay.clock(), call, false);
     let Question { ask, voice } = family.read(&call.body, invocation)?;
     let hints = question::hints(call);
     let answer = relay.embed(deployment, &ask, &hints, &call.record).await?;
@@ -51,9 +50,7 @@ pub(super) async fn rerank(
 /// An answer that has no tokens of its own: of the counts only that of the input is told, and only
 /// where the container counted.
 fn at_once(call: &Call, body: Vec<u8>, tokens: Option<u32>) -> Response<Body> {
-    call.record.events(1);
-    let mut response = Response::new(Body::full(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = json_text(&call.record, body);
     let latency_ms = u64::try_from(call.record.elapsed().as_millis()).unwrap_or(u64::MAX);
     invocation::counted(&mut response, None, latency_ms);
     if let Some(tokens) = tokens {
