@@ -19,6 +19,8 @@ pub struct Target {
     pub name: Arc<str>,
     /// The endpoint's name.
     pub endpoint: Arc<str>,
+    /// The model's name there, where it is another than ours.
+    pub model: Option<Arc<str>>,
     /// How bytes get there.
     pub transport: Arc<dyn Transport>,
     /// What they say.
@@ -52,6 +54,7 @@ impl Target {
         Self {
             name,
             endpoint: config.endpoint.as_str().into(),
+            model: config.upstream_model.as_deref().map(Into::into),
             transport,
             speaks,
             unary: unary(config),
@@ -119,6 +122,11 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// Whether Bedrock in another region answers, to which calls go as they came.
+    pub fn is_bedrock(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target.speaks, Speaks::Bedrock))
+    }
+
     /// What kind of question the model takes.
     pub fn speaks(&self) -> Result<&Speaks> {
         self.targets.first().map(|target| &target.speaks).ok_or_else(Error::internal)

@@ -143,7 +143,8 @@ impl Catalog {
         for name in names().filter(|name| *name != ANY_MODEL) {
             self.names.insert(name.clone(), Arc::clone(&deployment));
         }
-        for target in &model.targets {
+        // An ARN names no other place than an endpoint.
+        for target in model.targets.iter().filter(|target| target.place.is_none()) {
             let served =
                 Served { region: target.region.clone(), deployment: Arc::clone(&deployment) };
             self.endpoints.entry(target.endpoint.to_ascii_lowercase()).or_default().push(served);
@@ -205,6 +206,15 @@ impl Catalog {
             Some(Arn::Prompt) => Err(Error::not_supported("A prompt ARN as modelId")),
             None => Err(invalid()),
         }
+    }
+
+    /// The targets of the configuration, each once, and what is known of them.
+    pub fn targets(&self) -> impl Iterator<Item = (&config::Target, &Arc<State>)> {
+        self.states.iter().enumerate().filter_map(|(at, (target, state))| {
+            let mut before = self.states.iter().take(at);
+            let known = before.any(|(_, other)| Arc::ptr_eq(other, state));
+            (!known).then_some((target, state))
+        })
     }
 
     /// What is served, in the order of the configuration.

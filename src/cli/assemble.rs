@@ -10,7 +10,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 
 use super::counting::Tokenizers;
+use super::poll::{self, Poll};
 use super::reload::{self, Reloads, Seen};
+use super::ways::Ways;
 use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -28,8 +30,7 @@ use crate::parse::Format;
 use crate::server::{self, Admin, Live, Server};
 use crate::stack;
 use crate::template::{self, BUILTINS, Builtin, Findings, Guard, Policy, Template};
-use crate::transport::Transport;
-use crate::transport::sagemaker::{Address, Clients};
+use crate::transport::sagemaker::Clients;
 use crate::{Error, Result};
 
 /// A gateway whose ports are bound.
@@ -61,6 +62,7 @@ pub async fn assemble(
         own: server.local_addr()?,
         credentials,
         made: None,
+        polls: watch::Sender::new(None),
     };
     let live = assembly.make(config, containers).await?;
     Ok(Assembled { server, admin, live: watch::Sender::new(live), assembly })
@@ -83,6 +85,7 @@ impl Assembled {
             }
         };
         let live = self.live.subscribe();
+        let polls = poll::run(self.assembly.polls.subscribe());
         let reloads = async {
             if let Some(reloads) = reloads {
                 Box::pin(reloads.run(self.assembly, self.live)).await;
@@ -93,6 +96,7 @@ impl Assembled {
             () = self.server.run(live, meter.clone(), shutdown) => {}
             () = admin => {}
             () = reloads => {}
+            () = polls => {}
         }
     }
 }
@@ -105,6 +109,8 @@ pub(super) struct Assembly {
     own: SocketAddr,
     credentials: Option<Credentials>,
     pub(super) made: Option<Made>,
+    /// What is asked of SageMaker beside the calls.
+    polls: watch::Sender<Option<Arc<Poll>>>,
 }
 
 /// What the gateway in use was made of. What its configuration has in common with the next one
@@ -113,7 +119,7 @@ pub(super) struct Made {
     /// As it was written; of settings that only the start reads, as it was at the start.
     pub(super) config: Config,
     pub(super) containers: Arc<Containers>,
-    clients: Arc<Clients>,
+    ways: Ways,
     /// Its targets. One that has not changed is to keep what is known of its health.
     catalog: Arc<Catalog>,
     budget: Budget,
@@ -136,24 +142,20 @@ impl Assembly {
     ) -> Result<Live> {
         let before = self.made.as_ref();
         refuse_loops(&config, self.own).await?;
-        let same = before.filter(|made| made.config.sagemaker == config.sagemaker);
-        let clients = if let Some(made) = same {
-            Arc::clone(&made.clients)
-        } else {
-            let settings = config.sagemaker.clone();
-            Arc::new(Box::pin(Clients::connect(settings, self.credentials.clone())).await?)
-        };
+        let known = before.map(|made| (&made.config, &made.ways));
+        let clock = self.meter.clock();
+        let ways = Box::pin(Ways::new(&config, known, self.credentials.as_ref(), clock)).await?;
         let written = config.clone();
-        let config = located(config, &clients)?;
+        let config = located(config, &ways.clients)?;
         for allow in &config.allow {
             // Now, and not in the call that is the first to name such an endpoint.
             containers.of(&allow.target("", ""))?;
         }
         let catalog = {
-            let (clients, containers) = (Arc::clone(&clients), Arc::clone(&containers));
+            let (ways, containers) = (ways.clone(), Arc::clone(&containers));
             let known = before.map(|made| &*made.catalog);
             Arc::new(Catalog::new(&config, self.meter.clock().clone(), known, move |target| {
-                Ok((transport(&clients, target), containers.of(target)?))
+                Ok((ways.to(target)?, containers.of(target)?))
             })?)
         };
         let limits = &config.limits;
@@ -188,10 +190,11 @@ impl Assembly {
                 deadline: config.drain.deadline,
             },
         };
+        self.polls.send_replace(ways.poll(&config, &catalog));
         let now = self.meter.clock().now().unix_timestamp();
         self.meter.metrics().config(config.hash, u64::try_from(now).unwrap_or(0));
         self.made =
-            Some(Made { config: written, containers, clients, catalog, budget, limits: places });
+            Some(Made { config: written, containers, ways, catalog, budget, limits: places });
         Ok(live)
     }
 }
@@ -203,7 +206,7 @@ fn located(mut config: Config, clients: &Clients) -> Result<Config> {
         None if config
             .models
             .iter()
-            .any(|model| model.targets.iter().any(|target| target.region.is_none())) =>
+            .any(|model| model.targets.iter().any(config::Target::needs_region)) =>
         {
             return Err(Error::internal().because(
                 "no region: write `region` under [sagemaker], or set AWS_REGION; no call to SageMaker could be signed without it",
@@ -222,16 +225,6 @@ pub(super) fn problems(config: &Config, containers: &Containers) -> Vec<Error> {
     let containers = targets.filter_map(|target| containers.of(&target).err());
     let certificate = config.tls.as_ref().and_then(|files| tls(files).err());
     containers.chain(certificate).chain(authenticator(&config.auth).err()).collect()
-}
-
-fn transport(clients: &Clients, target: &config::Target) -> Arc<dyn Transport> {
-    Arc::new(clients.target(Address {
-        endpoint: target.endpoint.clone(),
-        region: target.region.clone(),
-        endpoint_url: target.endpoint_url.clone(),
-        inference_component: target.inference_component.clone(),
-        target_variant: target.target_variant.clone(),
-    }))
 }
 
 /// The containers that were made. Targets that differ only in where they are share one, so that a
@@ -274,6 +267,7 @@ impl Containers {
     fn of(&self, target: &config::Target) -> Result<Speaks> {
         let anywhere = config::Target {
             endpoint: String::new(),
+            place: None,
             region: None,
             endpoint_url: None,
             inference_component: None,
@@ -348,6 +342,7 @@ pub(super) fn container(target: &config::Target, clock: &Clock) -> Result<Speaks
             .into());
         }
         Contract::Raw => return Ok(Speaks::Raw),
+        Contract::Bedrock => return Ok(Speaks::Bedrock),
         Contract::Tei => return Ok(embedder(target, embedding::Dialect::Tei)),
         Contract::Embeddings => return Ok(embedder(target, embedding::Dialect::OpenAi)),
         Contract::LmiEmbeddings => return Ok(embedder(target, embedding::Dialect::Lmi)),

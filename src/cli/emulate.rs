@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Emulate, logging, output, serve};
-use crate::auth::{AccessKey, Authenticator, Keyring};
+use crate::auth::{AccessKey, Authenticator, BearerKey, Keyring};
 use crate::clock::Clock;
 use crate::config::Log;
 use crate::emulator::{Config, Emulator, Rules, SERVICE};
@@ -58,7 +60,8 @@ fn signer(arguments: &Emulate) -> Result<Authenticator> {
     authenticator(&arguments.access_key, &arguments.secret_key)
 }
 
-/// Takes calls that are signed with one key.
+/// Takes calls that are signed with one key, and those that carry its secret as a bearer key: the
+/// containers' own paths.
 pub(super) fn authenticator(id: &str, secret: &str) -> Result<Authenticator> {
     let key = AccessKey {
         id: id.to_owned(),
@@ -66,6 +69,8 @@ pub(super) fn authenticator(id: &str, secret: &str) -> Result<Authenticator> {
         session_token: None,
         principal: "emulator".to_owned(),
     };
-    let ring = Keyring::new([key], []).map_err(|error| Error::internal().because(error))?;
+    let bearer =
+        BearerKey { sha256: hex::encode(Sha256::digest(secret)), principal: "emulator".to_owned() };
+    let ring = Keyring::new([key], [bearer]).map_err(|error| Error::internal().because(error))?;
     Ok(Authenticator::new(ring, &[SERVICE]))
 }

@@ -7,9 +7,11 @@ mod demo;
 mod emulate;
 mod logging;
 mod output;
+mod poll;
 mod reload;
 mod render;
 mod serve;
+mod ways;
 
 use std::ffi::OsString;
 use std::io::{self, StdinLock, StdoutLock};

@@ -8,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::environment::Surroundings;
 use super::problem::{Origin, Problem, Severity};
+use super::reach::{Http, SageMaker};
 use super::reader::{Set, join};
 use super::settings::{
-    Allow, Auth, AuthMode, Config, Drain, Limits, Log, SageMaker, Service, TemplateSource, Tls,
+    Allow, Auth, AuthMode, Config, Drain, Limits, Log, Service, TemplateSource, Tls,
 };
 use super::value::{AdminListen, Span};
 use super::{ModelFiles, keys, models, raw, upstream};
@@ -48,15 +49,18 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
     let limits = limits(file.limits.unwrap_or_default(), problems);
     let drain = drain(file.drain.unwrap_or_default(), problems);
     let sagemaker = sagemaker(file.sagemaker.unwrap_or_default(), listen, around, problems);
+    let http = http(&file.http.unwrap_or_default(), problems);
     let mut builder = models::Builder::new(
         file.defaults.unwrap_or_default(),
         sagemaker.region.clone(),
         sagemaker.endpoint_url.clone(),
         listen,
+        around,
         problems,
     );
     let models = builder.models(file.models.unwrap_or_default().0);
     let allow = builder.allow(file.endpoints.and_then(|endpoints| endpoints.allow));
+    let key_files = builder.key_files;
     let faultless = problems.iter().all(|problem| problem.severity != Severity::Error);
     if models.is_empty() && allow.is_empty() && faultless {
         problems.push(around.whole.error(
@@ -73,6 +77,7 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
     let mut files: Vec<PathBuf> = templates.flatten().collect();
     let source = around.whole.source.as_deref();
     files.extend(source.map(|source| source.file.clone()).into_iter().chain(keys_file));
+    files.extend(key_files);
     files.extend(tls.iter().flat_map(|tls| [tls.certificate.clone(), tls.key.clone()]));
     files.sort_unstable();
     files.dedup();
@@ -88,6 +93,7 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
         limits,
         drain,
         sagemaker,
+        http,
         models,
         allow,
         inherited_urls: inherited_urls(around),
@@ -301,6 +307,72 @@ fn drain(raw: raw::Drain, problems: &mut Vec<Problem>) -> Drain {
     Drain { grace, deadline }
 }
 
+/// The time for a connection is a part of each of the others.
+fn connects_in_time(
+    (connect, written): (Duration, &Option<Set<Span>>),
+    wholes: &[(&str, Duration, &Option<Set<Span>>)],
+    problems: &mut Vec<Problem>,
+) {
+    for (name, whole, set) in wholes {
+        if connect > *whole
+            && !whole.is_zero()
+            && let Some(set) = written.as_ref().or(set.as_ref())
+        {
+            problems.push(set.origin.error(
+                format!("`connect_timeout` is longer than `{name}`, of which it is a part"),
+                format!("make `connect_timeout` shorter, or `{name}` longer"),
+            ));
+        }
+    }
+}
+
+fn http(raw: &raw::Http, problems: &mut Vec<Problem>) -> Http {
+    let default = Http::default();
+    let connect = above_zero(raw.connect_timeout.as_ref(), default.connect_timeout, problems);
+    let first = above_zero(raw.first_byte_timeout.as_ref(), default.first_byte_timeout, problems);
+    let answer = above_zero(raw.answer_timeout.as_ref(), default.answer_timeout, problems);
+    let parts = [
+        ("first_byte_timeout", first, &raw.first_byte_timeout),
+        ("answer_timeout", answer, &raw.answer_timeout),
+    ];
+    connects_in_time((connect, &raw.connect_timeout), &parts, problems);
+    Http {
+        connect_timeout: connect,
+        first_byte_timeout: first,
+        idle_timeout: above_zero(raw.idle_timeout.as_ref(), default.idle_timeout, problems),
+        answer_timeout: answer,
+        pool_idle: above_zero(raw.pool_idle.as_ref(), default.pool_idle, problems),
+    }
+}
+
+/// How often endpoints are asked how they are. An API that is asked too often throttles, also those
+/// who deploy.
+fn poll(raw: &raw::SageMaker, listen: SocketAddr, problems: &mut Vec<Problem>) -> Option<Duration> {
+    if let Some(url) = &raw.control_url {
+        upstream::check(None, Some(url), listen, problems);
+        if raw.poll.is_none() {
+            problems.push(url.origin.warning(
+                "`control_url` has no effect without `poll`",
+                "write `poll = \"30 s\"`, or remove it",
+            ));
+        }
+    }
+    let set = raw.poll.as_ref()?;
+    if set.value.0 < Duration::from_secs(1) {
+        problems.push(set.origin.error(
+            "endpoints cannot be asked more than once a second",
+            "write a longer time, such as \"30 s\", or remove the key",
+        ));
+    }
+    if let (Some(url), None) = (&raw.endpoint_url, &raw.control_url) {
+        problems.push(url.origin.error(
+            "`poll` asks SageMaker's own API, which is not at a runtime's `endpoint_url`",
+            "write `control_url = \"…\"` too, or remove `poll`",
+        ));
+    }
+    Some(set.value.0)
+}
+
 fn sagemaker(
     raw: raw::SageMaker,
     listen: SocketAddr,
@@ -318,20 +390,11 @@ fn sagemaker(
     let first = above_zero(raw.first_byte_timeout.as_ref(), default.first_byte_timeout, problems);
     let idle = above_zero(raw.idle_timeout.as_ref(), default.idle_timeout, problems);
     let invoke = above_zero(raw.invoke_timeout.as_ref(), default.invoke_timeout, problems);
-    for (name, whole, set) in [
+    let parts = [
         ("first_byte_timeout", first, &raw.first_byte_timeout),
         ("invoke_timeout", invoke, &raw.invoke_timeout),
-    ] {
-        if connect > whole
-            && !whole.is_zero()
-            && let Some(set) = raw.connect_timeout.as_ref().or(set.as_ref())
-        {
-            problems.push(set.origin.error(
-                format!("`connect_timeout` is longer than `{name}`, of which it is a part"),
-                format!("make `connect_timeout` shorter, or `{name}` longer"),
-            ));
-        }
-    }
+    ];
+    connects_in_time((connect, &raw.connect_timeout), &parts, problems);
     if let Some(set) = &raw.invoke_timeout
         && invoke < Duration::from_mins(1)
         && !invoke.is_zero()
@@ -342,10 +405,14 @@ fn sagemaker(
             "write 60 s or more",
         ));
     }
+    let poll = poll(&raw, listen, problems);
     SageMaker {
+        poll,
+        control_url: raw.control_url.map(|url| url.value),
         region: raw.region.map(|region| region.value).or_else(|| around.region.clone()),
         endpoint_url: raw.endpoint_url.map(|url| url.value),
         profile: raw.profile.map(|profile| profile.value),
+        client: raw.client.map(|client| client.value).unwrap_or_default(),
         connect_timeout: connect,
         first_byte_timeout: first,
         idle_timeout: idle,

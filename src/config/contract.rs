@@ -30,6 +30,8 @@ words! {
         Rerank = "rerank",
         /// The caller's own: `InvokeModel` and its stream, byte for byte.
         Raw = "raw",
+        /// Bedrock itself, in another region: every operation, byte for byte.
+        Bedrock = "bedrock",
     }
 }
 
@@ -44,6 +46,8 @@ pub enum Kind {
     Rerank,
     /// Whatever the caller sends.
     Raw,
+    /// Every operation of Bedrock, as the caller sends it.
+    Bedrock,
 }
 
 impl Contract {
@@ -55,6 +59,8 @@ impl Contract {
             Kind::Rerank
         } else if matches!(self, Self::Raw) {
             Kind::Raw
+        } else if matches!(self, Self::Bedrock) {
+            Kind::Bedrock
         } else {
             Kind::Text
         }
@@ -63,6 +69,12 @@ impl Contract {
     /// Whether the container is sent a prompt, which a template must have rendered.
     pub const fn takes_text(self) -> bool {
         matches!(self, Self::Completions | Self::Tgi | Self::Lmi | Self::HuggingFace)
+    }
+
+    /// Whether the container has a path of its own for what it is asked, below the base of an
+    /// OpenAI-compatible API.
+    pub const fn is_openai_api(self) -> bool {
+        matches!(self, Self::OpenAi | Self::Completions | Self::Embeddings | Self::Rerank)
     }
 
     /// Whether the container makes vectors.

@@ -1,5 +1,7 @@
 //! The environment: the settings that a sidecar needs, without any file.
 
+use std::collections::HashMap;
+
 use super::problem::{Origin, Problem};
 use super::reader::{Named, Set};
 use super::settings::ANY_MODEL;
@@ -8,7 +10,6 @@ use super::value::{Leaf, Wrong};
 use super::{Secret, raw};
 
 /// What the environment says beside the settings of the file.
-#[derive(Debug)]
 pub(super) struct Surroundings {
     /// The configuration as a whole, for what no single key is at fault for.
     pub(super) whole: Origin,
@@ -19,6 +20,15 @@ pub(super) struct Surroundings {
     pub(super) endpoint_urls: Vec<Set<String>>,
     /// Whether they are told not to listen to that.
     pub(super) ignores_endpoint_urls: bool,
+    /// All of it, for keys whose variables the file names.
+    variables: HashMap<String, String>,
+}
+
+impl Surroundings {
+    /// The text of a variable that the file names. An empty one counts as absent.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -205,6 +215,7 @@ pub const VARIABLES: &[Variable] = &[
     key!("HELAN_REGION", sagemaker.region, "the region of the endpoints"),
     key!("HELAN_ENDPOINT_URL", sagemaker.endpoint_url, "another place than the region's own"),
     key!("HELAN_PROFILE", sagemaker.profile, "the AWS profile that gives the credentials"),
+    key!("HELAN_SAGEMAKER_CLIENT", sagemaker.client, "who makes the calls: direct or sdk"),
     key!(
         "HELAN_CONNECT_TIMEOUT",
         sagemaker.connect_timeout,
@@ -216,6 +227,8 @@ pub const VARIABLES: &[Variable] = &[
         "how long the head of a streamed answer may take"
     ),
     key!("HELAN_IDLE_TIMEOUT", sagemaker.idle_timeout, "how long a streamed answer may pause"),
+    key!("HELAN_POLL", sagemaker.poll, "how often endpoints are asked how they are"),
+    key!("HELAN_CONTROL_URL", sagemaker.control_url, "where SageMaker's own API is, for that"),
     key!("HELAN_INVOKE_TIMEOUT", sagemaker.invoke_timeout, "how long a unary answer may take"),
     own!("HELAN_ENDPOINT", endpoint, "the SageMaker endpoint to serve"),
     own!("HELAN_MODEL_ID", model_ids, "the model ids it serves, with commas; default: *, any id"),
@@ -316,6 +329,7 @@ pub(super) fn apply(
             .collect(),
         ignores_endpoint_urls: find("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
             .is_some_and(|text| text.eq_ignore_ascii_case("true")),
+        variables: env.iter().cloned().collect(),
     };
     (layer.file, around)
 }

@@ -15,8 +15,10 @@ mod environment;
 mod keys;
 mod model_files;
 mod models;
+mod place;
 mod problem;
 mod raw;
+mod reach;
 mod reader;
 pub mod secret;
 mod settings;
@@ -33,11 +35,12 @@ pub use keys::{AccessKey, BearerKey, Keys};
 pub use model_files::{ModelFile, ModelFiles};
 pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
+pub use reach::{Http, Place, SageMaker, SageMakerClient};
 pub use secret::Secret;
 pub use settings::{
     ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, ControlTokens, CountTokens, Drain, Fleet,
-    Limits, Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target,
-    TemplateSource, Tls, Unary,
+    Limits, Log, LogFormat, LogLevel, Model, Pooling, Prompts, Service, Target, TemplateSource,
+    Tls, Unary,
 };
 
 use problem::{Origin, Source};

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::check::{missing, resolve};
 use super::contract::Contract;
+use super::environment::Surroundings;
+use super::place::{Written, place};
 use super::problem::{Origin, Problem, Severity};
 use super::raw;
 use super::reader::{Named, Set};
@@ -21,7 +24,10 @@ pub(super) struct Builder<'a> {
     region: Option<String>,
     endpoint_url: Option<String>,
     listen: SocketAddr,
+    around: &'a Surroundings,
     problems: &'a mut Vec<Problem>,
+    /// The files with keys for other places.
+    pub(super) key_files: Vec<PathBuf>,
 }
 
 impl<'a> Builder<'a> {
@@ -30,9 +36,12 @@ impl<'a> Builder<'a> {
         region: Option<String>,
         endpoint_url: Option<String>,
         listen: SocketAddr,
+        around: &'a Surroundings,
         problems: &'a mut Vec<Problem>,
     ) -> Self {
-        let mut builder = Self { defaults, region, endpoint_url, listen, problems };
+        let key_files = Vec::new();
+        let mut builder =
+            Self { defaults, region, endpoint_url, listen, around, problems, key_files };
         let defaults = builder.defaults.clone();
         builder.check_serving(&defaults);
         builder
@@ -78,44 +87,75 @@ impl<'a> Builder<'a> {
         ready
     }
 
-    /// The endpoint that the model names itself, and those under `targets`.
+    /// The target that the model names itself, and those under `targets`.
     fn targets(&mut self, id: &Set<String>, model: &raw::Model) -> Vec<Target> {
-        const HELP: &str = "write `endpoint = \"…\"`: the name of the SageMaker endpoint";
         let mut ready: Vec<Target> = Vec::new();
-        if let Some(endpoint) = &model.endpoint {
-            self.check_endpoint(endpoint);
-            ready.push(Target {
+        let own = Written::of_model(model);
+        let others = model.targets.iter().flatten();
+        // A model may leave the place to its targets.
+        if own.says_where() || others.clone().next().is_none() {
+            let found = self.at(&own, &model.serving, None, &id.origin);
+            ready.extend(found.map(|target| Target {
                 priority: small(model.priority.as_ref(), 0),
                 weight: small(model.weight.as_ref(), 1),
                 max_concurrency: model.max_concurrency.as_ref().map(|set| set.value),
-                ..self.target(endpoint.value.clone(), &model.serving, None)
-            });
+                ..target
+            }));
         }
-        for more in model.targets.iter().flatten() {
+        for more in others {
             self.check_serving(&more.serving);
-            let Some(endpoint) = &more.endpoint else {
-                missing(
-                    more.serving.at.as_ref().unwrap_or(&id.origin),
-                    "endpoint",
-                    HELP,
-                    self.problems,
-                );
-                continue;
-            };
-            self.check_endpoint(endpoint);
+            let written = Written::of_target(more);
+            let section = more.serving.at.as_ref().unwrap_or(&id.origin);
+            let serving = (&more.serving, Some(&model.serving));
+            let Some(target) = self.at(&written, serving.0, serving.1, section) else { continue };
             let target = Target {
                 priority: small(more.priority.as_ref(), 0),
                 weight: small(more.weight.as_ref(), 1),
                 max_concurrency: more.max_concurrency.as_ref().map(|set| set.value),
-                ..self.target(endpoint.value.clone(), &more.serving, Some(&model.serving))
+                ..target
             };
-            self.check_another(&target, &ready, more, endpoint);
+            if let Some(named) = written.named() {
+                self.check_another(&target, &ready, more, named);
+            }
             ready.push(target);
         }
-        if model.endpoint.is_none() && model.targets.iter().flatten().next().is_none() {
-            missing(&id.origin, "endpoint", HELP, self.problems);
-        }
         ready
+    }
+
+    /// The target at the place that a section names; `None` after a problem.
+    fn at(
+        &mut self,
+        written: &Written<'_>,
+        own: &raw::Serving,
+        model: Option<&raw::Serving>,
+        section: &Origin,
+    ) -> Option<Target> {
+        const HELP: &str = "write `endpoint = \"…\"`: the name of the SageMaker endpoint";
+        if let Some(url) = written.url {
+            let target = self.target(String::new(), own, model);
+            let (place, file) = place(written, url, &target, self.around, self.problems)?;
+            self.key_files.extend(file);
+            upstream::check(None, Some(url), self.listen, self.problems);
+            return Some(Target {
+                endpoint: upstream::authority(&place.url),
+                place: Some(place),
+                ..target
+            });
+        }
+        written.refuse_keys_of_urls(self.problems);
+        let Some(endpoint) = written.endpoint else {
+            missing(section, "endpoint", HELP, self.problems);
+            return None;
+        };
+        self.check_endpoint(endpoint);
+        let target = self.target(endpoint.value.clone(), own, model);
+        if target.contract == Contract::Bedrock {
+            self.problems.push(endpoint.origin.error(
+                "the contract \"bedrock\" is for Bedrock in another region, no endpoint of SageMaker",
+                "write `url = \"…\"` in place of `endpoint`",
+            ));
+        }
+        Some(target)
     }
 
     /// Targets of one model answer the same questions, and each is there once.
@@ -239,6 +279,7 @@ impl<'a> Builder<'a> {
             forward_custom_attributes: own_or_default!(forward_custom_attributes)
                 .unwrap_or(base.forward_custom_attributes),
             endpoint: base.endpoint,
+            place: base.place,
             priority: base.priority,
             weight: base.weight,
             max_concurrency: base.max_concurrency,

@@ -6,6 +6,7 @@ use schemars::transform::RecursiveTransform;
 use serde_json::Value;
 
 use super::contract::{Contract, Family};
+use super::reach::SageMakerClient;
 use super::reader::{Named, Set, section};
 use super::settings::{
     AuthMode, BlockOrder, ControlTokens, CountTokens, LogFormat, LogLevel, Pooling, Prompts,
@@ -34,6 +35,8 @@ section! {
         drain: Drain,
         /// How SageMaker is reached.
         sagemaker: SageMaker,
+        /// How other places are reached: targets with a `url`.
+        http: Http,
         /// What holds for every model that does not say otherwise.
         defaults: Serving,
         /// The models, by the id that callers use. The id `"*"` serves every id that no other
@@ -135,6 +138,9 @@ section! {
         endpoint_url: Set<String>,
         /// The profile of the AWS configuration files that gives the credentials.
         profile: Set<String>,
+        /// Who makes the calls: `"direct"`, the gateway itself, or `"sdk"`, the official SDK: the
+        /// same calls for several times the CPU. Default: `"direct"`.
+        client: Set<SageMakerClient>,
         /// How long a connection may take to be made. Default: `"3 s"`.
         connect_timeout: Set<Span>,
         /// How long the head of a streamed answer may take. Default: `"120 s"`.
@@ -144,8 +150,29 @@ section! {
         /// How long a unary answer may take as a whole; SageMaker itself gives up after 60 s.
         /// Default: `"70 s"`.
         invoke_timeout: Set<Span>,
+        /// How often endpoints are asked how they are, so that one that is not in service rests
+        /// before a call finds out (`DescribeEndpoint`). Default: not at all.
+        poll: Set<Span>,
+        /// Where SageMaker's own API is, for `poll`. Default: beside the region's runtime.
+        control_url: Set<String>,
         /// Connections to one host. Default: 1024, as many as `limits.max_calls`.
         max_connections: Set<usize>,
+        /// How long an unused connection is kept. Default: `"60 s"`.
+        pool_idle: Set<Span>,
+    }
+}
+
+section! {
+    /// How targets with a `url` are reached.
+    struct Http {
+        /// How long a connection may take to be made. Default: `"3 s"`.
+        connect_timeout: Set<Span>,
+        /// How long the head of a streamed answer may take. Default: `"120 s"`.
+        first_byte_timeout: Set<Span>,
+        /// How long a streamed answer may pause. Default: `"60 s"`.
+        idle_timeout: Set<Span>,
+        /// How long a unary answer may take as a whole. Default: `"300 s"`.
+        answer_timeout: Set<Span>,
         /// How long an unused connection is kept. Default: `"60 s"`.
         pool_idle: Set<Span>,
     }
@@ -156,6 +183,18 @@ section! {
     struct Model {
         /// The name of the SageMaker endpoint that serves it. More of them stand under `targets`.
         endpoint: Set<String>,
+        /// Another place than a SageMaker endpoint, in place of `endpoint`: the URL of a container
+        /// (`…/invocations`), the base of an OpenAI-compatible API (`…/v1`), or, with the contract
+        /// `"bedrock"`, Bedrock in another region.
+        url: Set<String>,
+        /// The environment variable with the key for `url`, which is sent as a bearer token.
+        api_key_env: Set<String>,
+        /// The file with that key; a relative path starts from this file.
+        api_key_file: Set<String>,
+        /// The profile of the AWS configuration files that signs calls to Bedrock in another region.
+        profile: Set<String>,
+        /// Whether what callers send may leave China: needed for the contract `"bedrock"`.
+        cross_border: Set<bool>,
         /// Targets of a lower number are preferred as long as one of them can be asked. Default: 0.
         priority: Set<Number>,
         /// How many of its priority's calls the endpoint gets, relative to the other targets; zero:
@@ -193,8 +232,19 @@ section! {
     /// One more endpoint of a model. What it does not say, it has from the model.
     struct Target {
         /// The endpoint's name.
-        #[schemars(required)]
         endpoint: Set<String>,
+        /// Another place than a SageMaker endpoint, in place of `endpoint`: the URL of a container
+        /// (`…/invocations`), the base of an OpenAI-compatible API (`…/v1`), or, with the contract
+        /// `"bedrock"`, Bedrock in another region.
+        url: Set<String>,
+        /// The environment variable with the key for `url`, which is sent as a bearer token.
+        api_key_env: Set<String>,
+        /// The file with that key; a relative path starts from this file.
+        api_key_file: Set<String>,
+        /// The profile of the AWS configuration files that signs calls to Bedrock in another region.
+        profile: Set<String>,
+        /// Whether what callers send may leave China: needed for the contract `"bedrock"`.
+        cross_border: Set<bool>,
         /// Targets of a lower number are preferred. Default: 0.
         priority: Set<Number>,
         /// Its share of the calls among targets of its priority. Default: 1.
@@ -370,7 +420,10 @@ mod tests {
         let keys: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
         assert!(keys.iter().any(|key| *key == "endpoints"), "{keys:?}");
         assert_eq!(schema["additionalProperties"], false);
-        assert_eq!(schema["definitions"]["Target"]["required"], serde_json::json!(["endpoint"]));
+        assert_eq!(
+            schema["definitions"]["Tls"]["required"],
+            serde_json::json!(["certificate", "key"])
+        );
         assert!(!schema.to_string().contains("null"), "{schema:#}");
     }
 }

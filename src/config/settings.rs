@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::contract::{Contract, Family};
+use super::reach::{Http, Place, SageMaker};
 use super::value::words;
 use super::{Keys, Problem};
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub drain: Drain,
     /// How SageMaker is reached.
     pub sagemaker: SageMaker,
+    /// How other places are reached.
+    pub http: Http,
     /// What is served, in the order of the file. A model whose id is [`ANY_MODEL`] serves every
     /// id that no other one has.
     pub models: Vec<Model>,
@@ -49,7 +52,10 @@ impl Config {
     pub fn upstream_urls(&self) -> impl Iterator<Item = &str> {
         let models = self.models.iter().flat_map(|model| &model.targets);
         let allow = self.allow.iter().map(|allow| &allow.template);
-        let targets = models.chain(allow).filter_map(|target| target.endpoint_url.as_deref());
+        let targets = models.chain(allow).filter_map(|target| match &target.place {
+            Some(place) => Some(place.url.as_str()),
+            None => target.endpoint_url.as_deref(),
+        });
         let shared = self.sagemaker.endpoint_url.as_deref().into_iter();
         shared.chain(targets).chain(self.inherited_urls.iter().map(String::as_str))
     }
@@ -204,46 +210,6 @@ impl Default for Drain {
     }
 }
 
-/// How SageMaker is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SageMaker {
-    /// The region, from the file, `HELAN_REGION`, `AWS_REGION` or `AWS_DEFAULT_REGION`. `None`:
-    /// the SDK looks further (profile, instance metadata).
-    pub region: Option<String>,
-    /// Another place than the region's own: a VPC endpoint, an emulator.
-    pub endpoint_url: Option<String>,
-    /// The profile of the AWS configuration files that gives the credentials.
-    pub profile: Option<String>,
-    /// How long a connection may take to be made.
-    pub connect_timeout: Duration,
-    /// How long the head of a streamed answer may take.
-    pub first_byte_timeout: Duration,
-    /// How long a streamed answer may pause.
-    pub idle_timeout: Duration,
-    /// How long a unary answer may take as a whole. SageMaker itself gives up after 60 seconds.
-    pub invoke_timeout: Duration,
-    /// Connections to one host.
-    pub max_connections: usize,
-    /// How long an unused connection is kept.
-    pub pool_idle: Duration,
-}
-
-impl Default for SageMaker {
-    fn default() -> Self {
-        Self {
-            region: None,
-            endpoint_url: None,
-            profile: None,
-            connect_timeout: Duration::from_secs(3),
-            first_byte_timeout: Duration::from_mins(2),
-            idle_timeout: Duration::from_mins(1),
-            invoke_timeout: Duration::from_secs(70),
-            max_connections: 1024,
-            pool_idle: Duration::from_mins(1),
-        }
-    }
-}
-
 /// One model: how callers name it, and who answers for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
@@ -299,8 +265,11 @@ impl Default for Fleet {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub struct Target {
-    /// The SageMaker endpoint's name: 1 to 63 letters, digits and inner hyphens.
+    /// The SageMaker endpoint's name: 1 to 63 letters, digits and inner hyphens. Of another
+    /// place, host and port.
     pub endpoint: String,
+    /// Where it is, if it is no SageMaker endpoint.
+    pub place: Option<Place>,
     /// Targets of a lower number are preferred.
     pub priority: u32,
     /// Its share of the calls among targets of its priority.
@@ -372,6 +341,7 @@ impl Target {
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
             endpoint: endpoint.into(),
+            place: None,
             priority: 0,
             weight: 1,
             max_concurrency: None,
@@ -403,6 +373,11 @@ impl Target {
             forward_session_id: true,
             forward_custom_attributes: true,
         }
+    }
+
+    /// Whether no call could be made to it, for want of a region.
+    pub const fn needs_region(&self) -> bool {
+        self.place.is_none() && self.region.is_none()
     }
 }
 

@@ -60,6 +60,12 @@ fn parse(url: &str) -> Result<Uri, String> {
     Ok(uri)
 }
 
+/// Host and port of a URL, as it is written.
+pub(super) fn authority(url: &str) -> String {
+    let authority = parse(url).ok().and_then(|uri| Some(uri.authority()?.as_str().to_owned()));
+    authority.unwrap_or_else(|| url.to_owned())
+}
+
 /// Refuses a URL that is the gateway's own listener: it would call itself without end. Only what
 /// can be seen without asking a resolver is decided here.
 pub(super) fn check_own_listener(

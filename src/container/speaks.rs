@@ -20,6 +20,8 @@ pub enum Speaks {
     /// It is called as it is: images, audio, models of one's own. Only `InvokeModel` and its stream
     /// reach it, past the hubs, their bytes untouched.
     Raw,
+    /// It is Bedrock itself, in another region: every operation goes there as it came.
+    Bedrock,
 }
 
 impl Speaks {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 
 use super::counters::{Call, Ending};
@@ -26,6 +26,8 @@ pub(super) enum Operation {
     Invoke,
     /// `InvokeEndpointWithResponseStream`.
     Stream,
+    /// No call of SageMaker's: the container is asked itself.
+    Direct,
 }
 
 impl Operation {
@@ -33,6 +35,7 @@ impl Operation {
         match self {
             Self::Invoke => "InvokeEndpoint",
             Self::Stream => "InvokeEndpointWithResponseStream",
+            Self::Direct => "direct",
         }
     }
 }
@@ -79,6 +82,10 @@ impl Invocation<'_> {
                 Ok(answered) => return Ok(self.stream(answered, call)),
                 Err(failed) => Err(failed),
             },
+            Operation::Direct => match self.ask().await {
+                Ok(answered) => return Ok(plain(answered, call)),
+                Err(failed) => Err(failed),
+            },
         };
         call.end(if answered.is_ok() { Ending::Completed } else { Ending::Failed });
         match answered {
@@ -106,7 +113,7 @@ impl Invocation<'_> {
 
     /// `InvokeEndpointWithResponseStream`: parts, as they come.
     fn stream(&self, answered: Answered, call: Call) -> Response<Body> {
-        let stream = Stream::new(answered.source, answered.cut, call);
+        let stream = Stream::framed(answered.source, answered.cut, call);
         let mut response = Response::new(stream.into_body().boxed_unsync());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(frame::CONTENT_TYPE));
@@ -205,6 +212,16 @@ impl Invocation<'_> {
         }
         Ok(body)
     }
+}
+
+/// What the container answers, as it answers it.
+fn plain(answered: Answered, call: Call) -> Response<Body> {
+    let stream = Stream::plain(answered.source, answered.cut, call);
+    let mut response = Response::new(stream.into_body().boxed_unsync());
+    *response.status_mut() =
+        StatusCode::from_u16(answered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, answered.content_type);
+    response
 }
 
 /// The sizes of payload parts: the rule's, or the endpoint's.

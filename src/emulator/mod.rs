@@ -6,6 +6,12 @@
 //! errors' names and words. What is scripted: the model, by a file of [`Rules`] that also says
 //! which container it lives in (vLLM, TGI, LMI, EMD, the Hugging Face toolkit) and what goes wrong.
 //!
+//! The same containers can be asked without `SageMaker` before them, as those that run elsewhere:
+//! `/containers/{endpoint}/invocations` is open, and the OpenAI-compatible base
+//! `/containers/{endpoint}/v1` wants a key, as a public API does.
+//!
+//! `DescribeEndpoint` of `SageMaker`'s own API is answered at `/`.
+//!
 //! Three paths are the emulator's own, and unsigned: `GET /ping`; `GET /_emulator/calls`, how many
 //! calls have started, completed, failed and been cancelled by the client; `GET
 //! /_emulator/requests`, the last 100 requests with what a container would see of them, and the
@@ -13,6 +19,7 @@
 //! either of the last two forgets all of it.
 
 mod caller;
+mod control;
 mod counters;
 mod faults;
 mod invoke;

@@ -1,4 +1,4 @@
-//! The stream of payload parts: frames whose edges mean nothing.
+//! The stream of payload parts: frames whose edges mean nothing; or the same bytes without frames.
 
 use std::collections::VecDeque;
 use std::io;
@@ -55,6 +55,7 @@ impl Source {
 
 /// Cuts bytes into parts of these sizes, over and over; without sizes leaves them as they come.
 struct Cutter {
+    framed: bool,
     sizes: Vec<usize>,
     at: usize,
     held: BytesMut,
@@ -63,7 +64,7 @@ struct Cutter {
 impl Cutter {
     fn push(&mut self, bytes: &[u8], out: &mut VecDeque<Bytes>) {
         if self.sizes.is_empty() {
-            push_part(bytes, out);
+            self.part(bytes, out);
             return;
         }
         self.held.extend_from_slice(bytes);
@@ -72,19 +73,26 @@ impl Cutter {
                 break;
             }
             self.at += 1;
-            push_part(&self.held.split_to(size), out);
+            let part = self.held.split_to(size);
+            self.part(&part, out);
         }
     }
 
     fn flush(&mut self, out: &mut VecDeque<Bytes>) {
-        push_part(&self.held.split(), out);
+        let part = self.held.split();
+        self.part(&part, out);
+    }
+
+    fn part(&self, bytes: &[u8], out: &mut VecDeque<Bytes>) {
+        match (bytes, self.framed) {
+            ([], _) => {}
+            (bytes, true) => push_frame(bytes, out),
+            (bytes, false) => out.push_back(Bytes::copy_from_slice(bytes)),
+        }
     }
 }
 
-fn push_part(bytes: &[u8], out: &mut VecDeque<Bytes>) {
-    if bytes.is_empty() {
-        return;
-    }
+fn push_frame(bytes: &[u8], out: &mut VecDeque<Bytes>) {
     let mut frame = BytesMut::with_capacity(bytes.len() + 128);
     // Pieces are as long as what a socket gives, or an event: nowhere near the limit.
     if frame::encode(&mut frame, &PART, bytes).is_ok() {
@@ -111,8 +119,18 @@ enum State {
 }
 
 impl Stream {
-    pub(super) fn new(source: Source, sizes: Vec<usize>, call: Call) -> Self {
-        let cutter = Cutter { sizes, at: 0, held: BytesMut::new() };
+    /// The parts, each in a frame.
+    pub(super) fn framed(source: Source, sizes: Vec<usize>, call: Call) -> Self {
+        Self::new(source, sizes, call, true)
+    }
+
+    /// The parts as they are.
+    pub(super) fn plain(source: Source, sizes: Vec<usize>, call: Call) -> Self {
+        Self::new(source, sizes, call, false)
+    }
+
+    fn new(source: Source, sizes: Vec<usize>, call: Call, framed: bool) -> Self {
+        let cutter = Cutter { framed, sizes, at: 0, held: BytesMut::new() };
         Self { source, cutter, call, ready: VecDeque::new(), state: State::Open }
     }
 
@@ -164,13 +182,17 @@ impl Stream {
             }
             Some(Piece::Throw(failure)) => {
                 self.end(Ending::Failed);
-                self.ready.push_back(failure.frame().freeze());
+                if self.cutter.framed {
+                    self.ready.push_back(failure.frame().freeze());
+                } else {
+                    self.state = State::Breaking; // a container has no frame to say so
+                }
             }
             Some(Piece::Cut) => {
                 self.end(Ending::Failed);
                 self.state = State::Breaking;
                 let mut torn = VecDeque::new();
-                push_part(b"data: {", &mut torn);
+                self.cutter.part(b"data: {", &mut torn);
                 self.ready.extend(torn.pop_front().map(|frame| frame.slice(..frame.len() / 2)));
             }
             None => self.end(Ending::Completed),
@@ -196,7 +218,7 @@ mod tests {
             pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 0..10),
             sizes in proptest::collection::vec(1_usize..9, 0..4),
         ) {
-            let mut cutter = Cutter { sizes: sizes.clone(), at: 0, held: BytesMut::new() };
+            let mut cutter = Cutter { framed: true, sizes: sizes.clone(), at: 0, held: BytesMut::new() };
             let mut out = VecDeque::new();
             for piece in &pieces {
                 cutter.push(piece, &mut out);

@@ -17,7 +17,7 @@ use super::counters::{Counters, Received};
 use super::invoke::{Invocation, Operation};
 use super::refusal::Refusal;
 use super::rules::{Endpoint, is_endpoint_name};
-use super::{Config, proxy};
+use super::{Config, control, proxy};
 use crate::auth::Claim;
 use crate::{Code, Error};
 
@@ -91,20 +91,22 @@ impl Service {
         parts: &Parts,
         body: Incoming,
     ) -> Result<Result<Response<Body>, CutOff>, Refusal> {
-        let (name, operation) = route(parts).map_err(|error| Refusal::front_end(&error))?;
         let config = &self.0.config;
-        let claim = config
-            .authenticator
-            .head(parts, config.clock.now())
-            .map_err(|error| Refusal::front_end(&error))?;
+        if control::is_for(parts) {
+            let body = self.checked(parts, body, MAX_ASKED).await?;
+            return control::answer(parts, &body, &config.rules, &region(parts))
+                .map(|answer| Ok(whole(answer)));
+        }
+        let (name, operation) = route(parts).map_err(|error| Refusal::front_end(&error))?;
+        // A container in a private network asks nobody for a key; a public API does.
+        let is_open = operation == Operation::Direct && parts.uri.path().ends_with("/invocations");
         let endpoint = config.rules.endpoint(name);
         let limit = endpoint.as_ref().map_or(Endpoint::default().max_body, |e| e.max_body);
-        let body = read(body, limit).await?;
-        if let Claim::Signed(pending) = claim {
-            pending
-                .verify(Sha256::digest(&body).into())
-                .map_err(|error| Refusal::front_end(&error))?;
-        }
+        let body = if is_open {
+            read(body, limit).await?
+        } else {
+            self.checked(parts, body, limit).await?
+        };
         if !is_endpoint_name(name) {
             return Err(Refusal::validation(format!(
                 "1 validation error detected: Value '{name}' at 'endpointName' failed to satisfy \
@@ -134,15 +136,48 @@ impl Service {
     }
 }
 
-/// `POST /endpoints/{name}/invocations[-response-stream]`.
+impl Service {
+    /// The body of a request whose sender is known.
+    async fn checked(&self, parts: &Parts, body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
+        let config = &self.0.config;
+        let claim = config.authenticator.head(parts, config.clock.now());
+        let claim = claim.map_err(|error| Refusal::front_end(&error))?;
+        let body = read(body, limit).await?;
+        if let Claim::Signed(pending) = claim {
+            let verified = pending.verify(Sha256::digest(&body).into());
+            verified.map_err(|error| Refusal::front_end(&error))?;
+        }
+        Ok(body)
+    }
+}
+
+/// The longest question about an endpoint, in bytes.
+const MAX_ASKED: usize = 64 << 10;
+
+/// The paths of OpenAI-compatible APIs that a container takes, below its base.
+const OPENAI: [&str; 5] =
+    ["v1/chat/completions", "v1/completions", "v1/embeddings", "v1/rerank", "invocations"];
+
+/// `POST /endpoints/{name}/invocations[-response-stream]`, or `/containers/{name}/…` without
+/// `SageMaker` before it.
 fn route(parts: &Parts) -> Result<(&str, Operation), Error> {
     let unknown = || Error::new(Code::UnknownOperation, "");
-    let rest = parts.uri.path().strip_prefix("/endpoints/").ok_or_else(unknown)?;
-    let (name, operation) = rest.rsplit_once('/').ok_or_else(unknown)?;
-    let operation = match operation {
-        "invocations" => Operation::Invoke,
-        "invocations-response-stream" => Operation::Stream,
-        _ => return Err(unknown()),
+    let path = parts.uri.path();
+    let (name, operation) = if let Some(rest) = path.strip_prefix("/containers/") {
+        let (name, below) = rest.split_once('/').ok_or_else(unknown)?;
+        if !OPENAI.contains(&below) {
+            return Err(unknown());
+        }
+        (name, Operation::Direct)
+    } else {
+        let rest = path.strip_prefix("/endpoints/").ok_or_else(unknown)?;
+        let (name, operation) = rest.rsplit_once('/').ok_or_else(unknown)?;
+        let operation = match operation {
+            "invocations" => Operation::Invoke,
+            "invocations-response-stream" => Operation::Stream,
+            _ => return Err(unknown()),
+        };
+        (name, operation)
     };
     if parts.method != Method::POST {
         return Err(Error::new(Code::WrongMethod, ""));

@@ -64,6 +64,16 @@ impl State {
         self.load.in_flight()
     }
 
+    /// It is known not to be in service: nobody needs to find out for `rest`, from `now` on.
+    pub fn rests(&self, rest: Duration, now: Duration) {
+        self.health.failed(Fault::Busy { rest }, now);
+    }
+
+    /// It is known to be in service again.
+    pub fn is_back(&self) {
+        self.health.succeeded();
+    }
+
     /// How it stands at `now`.
     pub fn standing(&self, now: Duration) -> Standing {
         self.health.standing(now)

@@ -8,6 +8,7 @@ pub mod runtime;
 mod count;
 mod native;
 mod operation;
+mod passed;
 mod question;
 mod stream;
 
@@ -17,7 +18,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::Response;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
+use serde::Serialize;
 
 pub use operation::{Envelope, Operation, Route};
 
@@ -56,6 +59,20 @@ impl Call {
     }
 }
 
+/// A whole answer: one JSON value.
+fn json(record: &Record, answer: &impl Serialize) -> Result<Response<Body>> {
+    let body = serde_json::to_vec(answer).map_err(|error| Error::internal().because(error))?;
+    Ok(json_text(record, body))
+}
+
+/// A whole answer that is JSON already.
+fn json_text(record: &Record, body: Vec<u8>) -> Response<Body> {
+    record.events(1);
+    let mut response = Response::new(Body::full(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 /// The innermost service: hands each call to its operation.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
@@ -81,6 +98,9 @@ impl tower::Service<Call> for Dispatch {
     fn call(&mut self, call: Call) -> Self::Future {
         let relay = self.relay.clone();
         Box::pin(async move {
+            if call.deployment.as_ref().is_some_and(|deployment| deployment.is_bedrock()) {
+                return passed::answer(&relay, call).await;
+            }
             match call.operation {
                 Operation::Converse => runtime::converse::answer(&relay, call).await,
                 Operation::ConverseStream => runtime::converse_stream::answer(&relay, call).await,

@@ -1,7 +1,7 @@
 //! A method and a raw path → an operation.
 
 use http::Method;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::converse;
@@ -43,6 +43,9 @@ pub struct Route {
     /// The model id, decoded once.
     pub model_id: Option<String>,
 }
+
+/// What is escaped in one segment of a path, as AWS's SDKs do: all but the unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// `/model/{modelId}/…`: the last segment decides.
 const MODEL: [(&str, Operation); 6] = [
@@ -127,6 +130,23 @@ impl Operation {
             Self::Messages => "Messages",
             Self::MessagesCountTokens => "MessagesCountTokens",
         }
+    }
+
+    /// The operation's path in Bedrock: for the model of this id, if it names one there.
+    ///
+    /// ```
+    /// # use helan::ops::Operation;
+    /// let path = Operation::Converse.path("us.deepseek.r1-v1:0");
+    /// assert_eq!(path.as_deref(), Some("/model/us.deepseek.r1-v1%3A0/converse"));
+    /// ```
+    pub fn path(self, model_id: &str) -> Option<String> {
+        let of = |routes: &[(&'static str, Self)]| {
+            routes.iter().find(|(_, operation)| *operation == self).map(|(route, _)| *route)
+        };
+        of(&MODEL)
+            .map(|verb| format!("/model/{}/{verb}", utf8_percent_encode(model_id, SEGMENT)))
+            .or_else(|| of(&OPENAI).map(|route| format!("/openai/v1/{route}")))
+            .or_else(|| of(&ANTHROPIC).map(|route| format!("/anthropic/v1/{route}")))
     }
 
     /// Whether the operation is refused by its name, whatever model it is for.

@@ -8,12 +8,14 @@
 
 mod answer;
 mod numbers;
+mod pass;
 mod reach;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
 
 pub use self::answer::Answer;
@@ -111,15 +113,20 @@ impl Relay {
     }
 
     /// Waits for all of an answer.
-    async fn collect(&self, mut reply: Reply) -> Result<(Option<String>, Bytes)> {
+    async fn collect(&self, reply: Reply) -> Result<(Option<String>, Bytes)> {
+        Ok((reply.content_type, self.gather(reply.body).await?))
+    }
+
+    /// Waits for all of a body.
+    pub async fn gather(&self, mut parts: BoxStream<'static, Result<Bytes>>) -> Result<Bytes> {
         let in_answer = |error: Error| match error.code() {
             Code::ModelStreamError => error.with_code(Code::ModelError),
             _ => error,
         };
         // Of a whole answer the first part is all of it, and is not copied.
-        let first = reply.body.next().await.transpose().map_err(in_answer)?.unwrap_or_default();
+        let first = parts.next().await.transpose().map_err(in_answer)?.unwrap_or_default();
         let mut rest = BytesMut::new();
-        while let Some(part) = reply.body.next().await.transpose().map_err(in_answer)? {
+        while let Some(part) = parts.next().await.transpose().map_err(in_answer)? {
             if rest.is_empty() {
                 rest.extend_from_slice(&first);
             }
@@ -131,7 +138,7 @@ impl Relay {
         if first.len() as u64 > self.max_answer {
             return Err(too_long());
         }
-        Ok((reply.content_type, if rest.is_empty() { first } else { rest.freeze() }))
+        Ok(if rest.is_empty() { first } else { rest.freeze() })
     }
 
     /// Sends `payload` as it is to an endpoint that is called raw, and returns with the head of

@@ -1,12 +1,22 @@
-//! How a payload reaches a container: SageMaker today; plain HTTP and another region's Bedrock
-//! are to follow behind the same trait.
+//! How a payload reaches a container: through SageMaker, or over plain HTTP; and how a request
+//! reaches Bedrock in another region.
 
+pub mod bedrock;
+pub mod http;
 pub mod sagemaker;
 
-use futures_util::future::BoxFuture;
+mod client;
+mod identity;
 
-use crate::Error;
+pub use client::Client;
+
+use ::http::HeaderMap;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+
 use crate::wire::{Payload, Reply};
+use crate::{Code, Error, Result};
 
 /// What one call tells the endpoint beside its payload. All of it is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,4 +75,82 @@ pub trait Transport: Send + Sync + std::fmt::Debug {
         payload: Payload,
         hints: &'a Hints,
     ) -> BoxFuture<'a, Result<Reply, Failure>>;
+
+    /// Sends a request of Bedrock's own on to another Bedrock, and waits for the head of its
+    /// answer. Whatever is no Bedrock takes none.
+    fn pass(&self, _: Verbatim) -> BoxFuture<'_, Result<Passed, Failure>> {
+        let refused = Error::internal().because("a request for Bedrock, to a target that is none");
+        Box::pin(std::future::ready(Err(Failure::Unasked(refused))))
+    }
+}
+
+/// A request of Bedrock's API, as its caller wrote it.
+#[derive(Clone, Debug)]
+pub struct Verbatim {
+    /// The path, percent-encoded, from its slash on.
+    pub path: String,
+    /// What the other Bedrock is to know of the head; never the caller's signature.
+    pub headers: HeaderMap,
+    /// The caller's bytes.
+    pub body: Bytes,
+}
+
+/// The answer to a [`Verbatim`] request that succeeded.
+pub struct Passed {
+    /// All of its headers.
+    pub headers: HeaderMap,
+    /// Its bytes as they come.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl std::fmt::Debug for Passed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passed").field("headers", &self.headers).finish_non_exhaustive()
+    }
+}
+
+fn throttled() -> Error {
+    Error::new(Code::Throttling, "Too many requests, please wait before trying again.")
+}
+
+fn unavailable() -> Error {
+    Error::new(
+        Code::ServiceUnavailable,
+        "The model's endpoint is unavailable. Try your request again.",
+    )
+}
+
+fn unreachable() -> Error {
+    Error::new(
+        Code::ServiceUnavailable,
+        "The model's endpoint could not be reached. Try your request again.",
+    )
+}
+
+fn unreadable() -> Error {
+    Error::new(
+        Code::ServiceUnavailable,
+        "The model's endpoint sent an answer that could not be read. Try your request again.",
+    )
+}
+
+fn too_slow(what: &str) -> Error {
+    Error::new(
+        Code::ModelTimeout,
+        format!("The model did not {what} within the time allowed. Try your request again."),
+    )
+}
+
+/// An answer that ended in the middle.
+fn broken() -> Error {
+    Error::new(
+        Code::ModelStreamError,
+        "The connection to the model broke before its answer was complete. Try your request again.",
+    )
+}
+
+/// An error and its causes, for the log. For errors that hold no answer.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -17,6 +17,9 @@ pub struct Payload {
     pub accept: Cow<'static, str>,
     /// The bytes.
     pub body: Bytes,
+    /// Where an OpenAI-compatible API takes it, below its base: `chat/completions`. SageMaker has
+    /// one path for everything.
+    pub path: Option<&'static str>,
     /// What had to be changed of the question, for the log.
     pub adapted: Vec<Adaptation>,
 }
@@ -28,8 +31,16 @@ impl Payload {
             content_type: Cow::Borrowed("application/json"),
             accept: Cow::Borrowed("application/json"),
             body: body.into(),
+            path: None,
             adapted: vec![],
         }
+    }
+
+    /// The same for an OpenAI-compatible API, which takes it at this path.
+    #[must_use]
+    pub const fn at(mut self, path: &'static str) -> Self {
+        self.path = Some(path);
+        self
     }
 }
 

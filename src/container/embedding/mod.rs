@@ -156,7 +156,11 @@ impl Embedder {
                 return Err(Error::not_supported("truncate, with the container of this model,"));
             }
         };
-        body.map(Payload::json).map_err(|error| Error::internal().because(error))
+        let payload = |body: Vec<u8>| match self.options.dialect {
+            Dialect::OpenAi => Payload::json(body).at("embeddings"),
+            Dialect::Tei | Dialect::Lmi | Dialect::HuggingFace => Payload::json(body),
+        };
+        body.map(payload).map_err(|error| Error::internal().because(error))
     }
 
     /// The vectors in the body that answers `count` texts.

@@ -16,7 +16,7 @@ use self::prompt::Seen;
 use super::decoder::{Stream, Unary};
 use super::faults::Fault;
 use super::{Container, Decoder, Mode};
-use crate::converse::Ask;
+use crate::converse::{Ask, Input};
 use crate::template::Guard;
 use crate::wire::Payload;
 use crate::{Error, Result};
@@ -143,11 +143,19 @@ impl OpenAi {
     }
 }
 
+/// A prompt goes where completions do, a conversation where chats do.
+fn payload(ask: &Ask, body: Vec<u8>) -> Payload {
+    Payload::json(body).at(match ask.input {
+        Input::Conversation(_) => "chat/completions",
+        Input::Prompt(_) => "completions",
+    })
+}
+
 impl Container for OpenAi {
     fn encode(&self, ask: &Ask, mode: Mode) -> Result<Payload> {
         let Seen { ask, bos, adapted } = prompt::seen(ask, &self.options);
         let body = encode::body(&ask, bos, mode, &self.options)?;
-        Ok(Payload { adapted, ..Payload::json(body) })
+        Ok(Payload { adapted, ..payload(&ask, body) })
     }
 
     fn decoder(&self, ask: &Ask, mode: Mode, random: fastrand::Rng) -> Box<dyn Decoder> {
@@ -162,7 +170,7 @@ impl Container for OpenAi {
     ) -> Result<(Payload, Box<dyn Decoder>)> {
         let Seen { ask, bos, adapted } = prompt::seen(ask, &self.options);
         let body = encode::body(&ask, bos, mode, &self.options)?;
-        Ok((Payload { adapted, ..Payload::json(body) }, self.reader(&ask, mode, random)))
+        Ok((Payload { adapted, ..payload(&ask, body) }, self.reader(&ask, mode, random)))
     }
 
     fn refusal(&self, status: Option<u16>, body: &str) -> Error {

@@ -110,7 +110,11 @@ impl Reranker {
                 truncate_prompt_tokens: -1,
             }),
         };
-        body.map(Payload::json).map_err(|error| Error::internal().because(error))
+        let payload = |body: Vec<u8>| match self.options.dialect {
+            Dialect::VLlm => Payload::json(body).at("rerank"),
+            Dialect::Tei => Payload::json(body),
+        };
+        body.map(payload).map_err(|error| Error::internal().because(error))
     }
 
     /// The scores in the body that answers `count` documents, by their place in the batch.

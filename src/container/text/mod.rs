@@ -151,7 +151,11 @@ impl Text {
             matches!(&ask.input, Input::Prompt(given) if given.text.len() != asked.prompt.len());
         let body = self.options.dialect.body(asked, self.options.model.as_deref())?;
         let adapted = if lost_bos { vec![Adaptation::BosRemoved] } else { vec![] };
-        Ok(Payload { adapted, ..Payload::json(body) })
+        let payload = match self.options.dialect {
+            Dialect::Completions => Payload::json(body).at("completions"),
+            Dialect::Tgi | Dialect::Lmi | Dialect::HuggingFace => Payload::json(body),
+        };
+        Ok(Payload { adapted, ..payload })
     }
 
     fn reader(

@@ -200,6 +200,10 @@ pub(super) struct Endpoint {
     pub(super) timeout_ms: u64,
     /// The longest request body, in bytes.
     pub(super) max_body: usize,
+    /// What `DescribeEndpoint` says of it.
+    pub(super) status: String,
+    /// How many instances it has, as `DescribeEndpoint` says.
+    pub(super) instances: u32,
 }
 
 impl Default for Endpoint {
@@ -223,6 +227,8 @@ impl Default for Endpoint {
             cut: None,
             timeout_ms: 60_000,
             max_body: 6_291_456,
+            status: "InService".to_owned(),
+            instances: 1,
         }
     }
 }

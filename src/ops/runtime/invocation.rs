@@ -7,8 +7,8 @@ use http::{HeaderMap, Response};
 use crate::catalog::Deployment;
 use crate::clock::Clock;
 use crate::converse::{PerformanceConfiguration, ServiceTier, TokenUsage};
-use crate::family::{self, Family, Invocation, Question};
-use crate::ops::{Call, question};
+use crate::family::{self, Family, Question};
+use crate::ops::{Call, native, question};
 use crate::wire::{Body, Payload};
 use crate::{Error, Result};
 
@@ -96,13 +96,10 @@ pub(super) fn read(
     question::refuse_guardrail_member(&call.body)?;
     let model_id = call.model_id.as_deref().unwrap_or_default();
     let family = family_of(deployment, model_id, &call.body)?;
-    call.record.family(family.name());
-    let invocation = Invocation { model_id, streamed, now: clock.now(), random: clock.fork() };
-    let mut question = family.read(&call.body, invocation)?;
+    let mut question = native::read(clock, call, family, streamed)?;
     let fields = &mut question.ask.parameters;
     fields.performance = asked.performance;
     fields.service_tier = asked.service_tier;
-    call.record.adapted(&question.adapted);
     Ok(question)
 }
 
@@ -130,6 +127,7 @@ pub(super) fn raw(call: &Call, streamed: bool) -> Payload {
         content_type: header(&CONTENT_TYPE).unwrap_or_else(json).into(),
         accept: accept.unwrap_or_else(json).into(),
         body: call.body.clone(),
+        path: None,
         adapted: vec![],
     }
 }

@@ -5,13 +5,13 @@ use http::header::CONTENT_TYPE;
 
 use super::invocation::{self, Asked};
 use super::vectors;
-use crate::Result;
 use crate::catalog::Deployment;
 use crate::container::Speaks;
 use crate::ops::native::{self, Whole};
 use crate::ops::{Call, question};
 use crate::relay::Relay;
 use crate::wire::Body;
+use crate::{Error, Result};
 
 /// Answers one call.
 pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
@@ -22,6 +22,7 @@ pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response
         Speaks::Embeddings(_) => vectors::embed(relay, &call, &deployment).await?,
         Speaks::Rerank(_) => vectors::rerank(relay, &call, &deployment).await?,
         Speaks::Raw => raw(relay, &call, &deployment).await?,
+        Speaks::Bedrock => return Err(Error::internal()), // `ops` has passed it on
     };
     asked.echo(response.headers_mut());
     Ok(response)

@@ -38,6 +38,7 @@ pub(in crate::ops) async fn answer(relay: &Relay, call: Call) -> Result<Response
         Speaks::Text(_) => translated(relay, call, &deployment, asked).await?,
         Speaks::Embeddings(_) | Speaks::Rerank(_) => return Err(no_stream()),
         Speaks::Raw => raw(relay, &call, &deployment).await?,
+        Speaks::Bedrock => return Err(Error::internal()), // `ops` has passed it on
     };
     asked.echo(response.headers_mut());
     Ok(response)

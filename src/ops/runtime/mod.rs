@@ -15,7 +15,7 @@ use crate::Error;
 use crate::wire::{Exceptions, exception, frame};
 
 /// Appends the frame that ends a stream which failed.
-fn broken(error: &Error, exceptions: Exceptions, out: &mut BytesMut) {
+pub(super) fn broken(error: &Error, exceptions: Exceptions, out: &mut BytesMut) {
     let (name, payload) = exception(error, exceptions);
     // An exception is never near the frame limit.
     let _ = frame::exception(out, name, &payload);

@@ -1,45 +1,48 @@
-//! SageMaker Runtime through the official SDK: `InvokeEndpoint` and
-//! `InvokeEndpointWithResponseStream`.
+//! SageMaker Runtime: `InvokeEndpoint` and `InvokeEndpointWithResponseStream`.
 //!
-//! The SDK resolves credentials and the endpoint's host name, signs, and parses; its retries are
-//! off, since a retry runs the model again and multiplies with the caller's own. Its clock for
-//! stalled streams is off as well: how long to wait for a head and between two parts is the
-//! operator's choice.
+//! The same two operations are made in two ways. [`direct`] writes the request itself, signs it and
+//! reads the answer, on hyper; [`sdk`] leaves all of that to the official SDK, at several times the
+//! CPU. What both take from the SDK: its chain of credentials, and where a region's endpoints are.
+//! The tests hold the two against each other, so that nobody can tell them apart.
 
-mod bounds;
+mod control;
+mod direct;
 mod failure;
+mod sdk;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sagemakerruntime::Client;
-use aws_sdk_sagemakerruntime::config::StalledStreamProtectionConfig;
-use aws_sdk_sagemakerruntime::config::retry::RetryConfig;
-use aws_sdk_sagemakerruntime::config::timeout::TimeoutConfig;
-use aws_sdk_sagemakerruntime::primitives::{Blob, event_stream::EventReceiver};
-use aws_sdk_sagemakerruntime::types::ResponseStream;
-use aws_sdk_sagemakerruntime::types::error::ResponseStreamError;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sagemakerruntime::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use aws_smithy_http_client::pool::{self, ConnectionPool};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
-use tokio::time::timeout;
+use aws_types::service_config::ServiceConfigKey;
+use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
 
-use super::{Failure, Hints, Transport};
-use crate::config;
-use crate::wire::{Payload, Reply};
-use crate::{Code, Error, Result};
+pub use self::control::Condition;
+use self::direct::Direct;
+use self::sdk::ThroughSdk;
+use super::identity::{Identities, Signer};
+use super::{Client, Transport};
+use crate::clock::Clock;
+use crate::config::{self, SageMakerClient};
+use crate::{Error, Result};
 
-/// The SDK's clients: one connection pool, and one client for each region and URL that targets
-/// name.
+/// The service that calls are signed for.
+const SERVICE: &str = "sagemaker";
+
+/// What calls to all endpoints share: credentials, connections, and one signer for each region.
 pub struct Clients {
     settings: config::SageMaker,
-    http: pool::Client,
+    client: Client,
     shared: SdkConfig,
-    /// Fixed credentials instead of the SDK's chain (the demo).
-    credentials: Option<aws_credential_types::Credentials>,
+    identities: Arc<Identities>,
+    /// Room for connections, by the URL that they are made to.
+    rooms: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl std::fmt::Debug for Clients {
@@ -50,10 +53,11 @@ impl std::fmt::Debug for Clients {
 
 impl Clients {
     /// Reads the SDK's configuration chain (environment, profile, container and instance
-    /// credentials) and builds the pool. Calls nobody yet.
+    /// credentials) and builds the pools. Calls nobody yet.
     pub async fn connect(
         settings: config::SageMaker,
         credentials: Option<aws_credential_types::Credentials>,
+        clock: Clock,
     ) -> Result<Self> {
         let pool = ConnectionPool::builder()
             .max_connections_per_host(settings.max_connections)
@@ -63,18 +67,31 @@ impl Clients {
             .build_https()
             .map_err(|error| Error::internal().because(error))?;
         let http = pool::Client::new(&pool).map_err(|error| Error::internal().because(error))?;
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
         if let Some(region) = &settings.region {
             loader = loader.region(Region::new(region.clone()));
         }
         if let Some(profile) = &settings.profile {
             loader = loader.profile_name(profile);
         }
-        if let Some(credentials) = &credentials {
-            loader = loader.credentials_provider(credentials.clone());
+        if let Some(credentials) = credentials {
+            loader = loader.credentials_provider(credentials);
         }
         let shared = loader.load().await;
-        Ok(Self { settings, http, shared, credentials })
+        let provider = shared.credentials_provider().unwrap_or_else(|| {
+            SharedCredentialsProvider::new(
+                aws_credential_types::credential_fn::provide_credentials_fn(|| {
+                    std::future::ready(Err(not_loaded()))
+                }),
+            )
+        });
+        Ok(Self {
+            client: Client::new(settings.connect_timeout, settings.pool_idle)?,
+            identities: Arc::new(Identities::new(provider, clock)),
+            rooms: Mutex::default(),
+            settings,
+            shared,
+        })
     }
 
     /// The region that targets without one of their own are in.
@@ -83,32 +100,84 @@ impl Clients {
     }
 
     /// A transport to one endpoint. `region` and `endpoint_url` stand over the settings'.
-    pub fn target(&self, address: Address) -> SageMaker {
-        let mut config = aws_sdk_sagemakerruntime::config::Builder::from(&self.shared)
-            .http_client(self.http.clone())
-            .interceptor(bounds::Bounds)
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder().connect_timeout(self.settings.connect_timeout).build(),
-            );
-        if let Some(region) = &address.region {
-            config = config.region(Region::new(region.clone()));
+    ///
+    /// # Errors
+    /// There is no region, or the SDK knows no address for it.
+    pub fn target(&self, address: Address) -> Result<Arc<dyn Transport>> {
+        let url = address.endpoint_url.as_ref().or(self.settings.endpoint_url.as_ref());
+        if self.settings.client == SageMakerClient::Sdk {
+            let url = url.cloned();
+            return Ok(Arc::new(ThroughSdk::new(
+                &self.shared,
+                address,
+                url.as_deref(),
+                self.patience(),
+            )));
         }
-        if let Some(url) = address.endpoint_url.as_ref().or(self.settings.endpoint_url.as_ref()) {
-            config = config.endpoint_url(url);
-        }
-        if let Some(credentials) = &self.credentials {
-            config = config.credentials_provider(credentials.clone());
-        }
-        SageMaker {
-            client: Client::from_conf(config.build()),
-            first_byte_timeout: self.settings.first_byte_timeout,
-            idle_timeout: self.settings.idle_timeout,
-            invoke_timeout: self.settings.invoke_timeout,
-            address: Arc::new(address),
+        let region = address.region.clone().or_else(|| self.region());
+        let region = region.ok_or_else(|| Error::internal().because("no region"))?;
+        let base = self.base(url.map(String::as_str), &region)?;
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = rooms
+            .entry(base.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(self.settings.max_connections)));
+        let room = Arc::clone(room);
+        let signer = Signer::new(Arc::clone(&self.identities), region, SERVICE);
+        let client = self.client.clone();
+        Ok(Arc::new(Direct::new(client, signer, room, &base, &address, self.patience())?))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            connect: self.settings.connect_timeout,
+            first_byte: self.settings.first_byte_timeout,
+            idle: self.settings.idle_timeout,
+            invoke: self.settings.invoke_timeout,
         }
     }
+
+    /// Where the runtime of `region` is, as the SDK finds it: the URL that is configured here, in
+    /// the environment or in the profile, else the one of its own rules.
+    fn base(&self, url: Option<&str>, region: &str) -> Result<String> {
+        let url = url.map(ToOwned::to_owned).or_else(|| {
+            let key = ServiceConfigKey::builder()
+                .service_id("SageMaker Runtime")
+                .env("AWS_ENDPOINT_URL")
+                .profile("endpoint_url")
+                .build()
+                .ok()?;
+            let of_service = self.shared.service_config().and_then(|all| all.load_config(key));
+            of_service.or_else(|| self.shared.endpoint_url().map(ToOwned::to_owned))
+        });
+        let params = Params::builder()
+            .region(region)
+            .set_endpoint(url)
+            .set_use_fips(self.shared.use_fips())
+            .set_use_dual_stack(self.shared.use_dual_stack())
+            .build()
+            .map_err(|error| Error::internal().because(error))?;
+        let resolver = DefaultResolver::new();
+        // The rules are data: nothing is waited for.
+        let endpoint = resolver
+            .resolve_endpoint(&params)
+            .now_or_never()
+            .ok_or_else(|| Error::internal().because("the SDK did not resolve the endpoint"))?
+            .map_err(|error| Error::internal().because(error))?;
+        Ok(endpoint.url().trim_end_matches('/').to_owned())
+    }
+}
+
+fn not_loaded() -> aws_credential_types::provider::error::CredentialsError {
+    aws_credential_types::provider::error::CredentialsError::not_loaded("no credentials")
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    connect: Duration,
+    first_byte: Duration,
+    idle: Duration,
+    invoke: Duration,
 }
 
 /// Which endpoint, and which part of it.
@@ -124,109 +193,4 @@ pub struct Address {
     pub inference_component: Option<String>,
     /// The production variant.
     pub target_variant: Option<String>,
-}
-
-/// One endpoint behind SageMaker Runtime.
-#[derive(Clone, Debug)]
-pub struct SageMaker {
-    client: Client,
-    address: Arc<Address>,
-    first_byte_timeout: Duration,
-    idle_timeout: Duration,
-    invoke_timeout: Duration,
-}
-
-/// The two operations take the same members, by builders that have no type in common.
-macro_rules! described {
-    ($operation:expr, $target:expr, $payload:expr, $hints:expr) => {
-        $operation
-            .endpoint_name(&$target.address.endpoint)
-            .content_type($payload.content_type)
-            .accept($payload.accept)
-            .set_inference_component_name($target.address.inference_component.clone())
-            .set_target_variant($target.address.target_variant.clone())
-            .set_inference_id($hints.inference_id.clone())
-            .set_session_id($hints.session_id.clone())
-            .set_custom_attributes($hints.custom_attributes.clone())
-            .set_prefix_aware_id($hints.prefix_aware_id.clone())
-            .body(Blob::new($payload.body))
-    };
-}
-
-impl Transport for SageMaker {
-    fn invoke<'a>(
-        &'a self,
-        payload: Payload,
-        hints: &'a Hints,
-    ) -> BoxFuture<'a, Result<Reply, Failure>> {
-        Box::pin(async move {
-            let size = payload.body.len();
-            let call = described!(self.client.invoke_endpoint(), self, payload, hints).send();
-            let answer = timeout(self.invoke_timeout, call)
-                .await
-                .map_err(|_| too_slow("answer"))?
-                .map_err(|error| failure::invoke(&error, size))?;
-            let body = answer.body.map(Blob::into_inner).unwrap_or_default();
-            Ok(Reply::whole(answer.content_type, Bytes::from(body)))
-        })
-    }
-
-    fn stream<'a>(
-        &'a self,
-        payload: Payload,
-        hints: &'a Hints,
-    ) -> BoxFuture<'a, Result<Reply, Failure>> {
-        Box::pin(async move {
-            let size = payload.body.len();
-            let call = described!(
-                self.client.invoke_endpoint_with_response_stream(),
-                self,
-                payload,
-                hints
-            )
-            .send();
-            let answer = timeout(self.first_byte_timeout, call)
-                .await
-                .map_err(|_| too_slow("begin to answer"))?
-                .map_err(|error| failure::stream(&error, size))?;
-            Ok(Reply {
-                content_type: answer.content_type,
-                body: parts(answer.body, self.idle_timeout),
-            })
-        })
-    }
-}
-
-fn too_slow(what: &str) -> Error {
-    Error::new(
-        Code::ModelTimeout,
-        format!("The model did not {what} within the time allowed. Try your request again."),
-    )
-}
-
-/// The bytes of the payload parts, as they come.
-fn parts(
-    events: EventReceiver<ResponseStream, ResponseStreamError>,
-    idle: Duration,
-) -> BoxStream<'static, Result<Bytes>> {
-    Box::pin(futures_util::stream::unfold(Some(events), move |events| async move {
-        let mut events = events?;
-        loop {
-            let Ok(next) = timeout(idle, events.recv()).await else {
-                return Some((Err(too_slow("send the next part of its answer")), None));
-            };
-            match next {
-                Ok(Some(ResponseStream::PayloadPart(part))) => {
-                    let bytes = part.bytes.map(Blob::into_inner).unwrap_or_default();
-                    if !bytes.is_empty() {
-                        return Some((Ok(Bytes::from(bytes)), Some(events)));
-                    }
-                }
-                // An event that a newer service may add is no part of the container's answer.
-                Ok(Some(_)) => {}
-                Ok(None) => return None,
-                Err(error) => return Some((Err(failure::part(&error)), None)),
-            }
-        }
-    }))
 }

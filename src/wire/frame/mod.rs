@@ -277,7 +277,20 @@ impl Decoder {
         if self.buffer.is_empty() { Ok(()) } else { Err(Error::Truncated) }
     }
 
-    fn read(&mut self) -> Result<Option<Frame>, Error> {
+    /// The next whole frame and its very bytes, for those who pass it on.
+    pub fn next_with_bytes(&mut self) -> Option<Result<(Frame, Bytes), Error>> {
+        if self.broken {
+            return None;
+        }
+        let read = self.read();
+        if read.is_err() {
+            self.broken = true;
+            self.buffer = BytesMut::new();
+        }
+        read.transpose()
+    }
+
+    fn read(&mut self) -> Result<Option<(Frame, Bytes)>, Error> {
         let Some(mut prelude) = self.buffer.get(..PRELUDE) else { return Ok(None) };
         let expected = crc32fast::hash(prelude.get(..8).unwrap_or_default());
         let (total, headers) = (prelude.get_u32() as usize, prelude.get_u32() as usize);
@@ -298,14 +311,15 @@ impl Decoder {
         if self.buffer.len() < total {
             return Ok(None);
         }
-        let mut frame = self.buffer.split_to(total).freeze();
+        let whole = self.buffer.split_to(total).freeze();
+        let mut frame = whole.clone();
         let mut checksum = frame.split_off(total - CHECKSUM);
         if checksum.get_u32() != crc32fast::hash(&frame) {
             return Err(Error::Checksum);
         }
         frame.advance(PRELUDE);
         let headers = read_headers(frame.split_to(headers))?;
-        Ok(Some(Frame { headers, payload: frame }))
+        Ok(Some((Frame { headers, payload: frame }, whole)))
     }
 }
 
@@ -314,15 +328,7 @@ impl Iterator for Decoder {
 
     /// The next whole frame, `None` until more is pushed.
     fn next(&mut self) -> Option<Self::Item> {
-        if self.broken {
-            return None;
-        }
-        let read = self.read();
-        if read.is_err() {
-            self.broken = true;
-            self.buffer = BytesMut::new();
-        }
-        read.transpose()
+        Some(self.next_with_bytes()?.map(|(frame, _)| frame))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use helan::config::{
-    ANY_MODEL, AuthMode, BlockOrder, Drain, Limits, LogFormat, LogLevel, SageMaker, Service,
+    ANY_MODEL, AuthMode, BlockOrder, Drain, Http, Limits, LogFormat, LogLevel, SageMaker, Service,
     Target, TemplateSource, Unary, VARIABLES, load, parse, schema,
 };
 
@@ -70,7 +70,13 @@ fn the_example_file_is_complete_and_shows_the_defaults() {
     let large = "qwen.qwen3-235b-a22b-2507-v1:0";
     assert_eq!(ids, ["deepseek.r1-v1:0", "qwen.qwen3-32b-v1:0", mistral, titan, rerank, large]);
     let places = config.models[5].targets.iter().map(|target| target.region.as_deref());
-    assert!(places.eq([region.as_deref(), Some("cn-north-1")]));
+    assert!(places.eq([region.as_deref(), Some("cn-north-1"), region.as_deref()]));
+    let place = config.models[5].targets[2].place.as_ref().unwrap();
+    assert_eq!(
+        (&*place.url, &place.api_key.is_none()),
+        ("http://10.0.3.7:8000/invocations", &true)
+    );
+    assert_eq!(config.http, Http::default());
     assert_eq!(config.models[0].block_order, Some(BlockOrder::TextFirst));
     assert_eq!(
         config.models[1].targets[0],

@@ -16,6 +16,7 @@ mod rust_sdk;
 mod strangers;
 mod targets;
 mod text;
+mod upstreams;
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -52,12 +53,17 @@ impl Process {
 
     /// What it wrote on standard error, if it ended instead of listening.
     fn try_start(arguments: &[&str]) -> Result<Self, String> {
+        Self::try_start_with(arguments, &[])
+    }
+
+    fn try_start_with(arguments: &[&str], more: &[(&str, &str)]) -> Result<Self, String> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_helan"))
             .args(arguments)
             .env_clear()
             .env("AWS_ACCESS_KEY_ID", "AKIDDEMO")
             .env("AWS_SECRET_ACCESS_KEY", "demo-secret-key")
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(more.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -125,8 +131,11 @@ struct Pair {
     gateway: Process,
     emulator: Process,
     files: tempfile::TempDir,
+    /// Files of a test's own, kept while the two run.
+    more: Option<tempfile::TempDir>,
 }
 
+/// In what is appended to its configuration, `EMULATOR` stands for the emulator's URL.
 fn pair(rules: &str, more: &str) -> Pair {
     let files = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| -> String {
@@ -145,10 +154,11 @@ fn pair(rules: &str, more: &str) -> Pair {
         &format!(
             "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[auth]\nkeys_file = \"keys.toml\"\n[sagemaker]\nregion = \"cn-northwest-1\"\nendpoint_url = \"http://{}\"\n[models.m]\nendpoint = \"e\"\n{more}",
             emulator.address
-        ),
+        )
+        .replace("EMULATOR", &format!("http://{}", emulator.address)),
     );
     let gateway = Process::start(&["serve", "--config", &config]);
-    Pair { gateway, emulator, files }
+    Pair { gateway, emulator, files, more: None }
 }
 
 /// The head of a signed request, ready for the wire; the body follows it.
