@@ -12,7 +12,8 @@ const root = resolve(suite, "../..");
 // Nothing here is measured; this is how long a thing that must happen may take on a busy machine.
 export const PATIENCE = 60_000;
 
-function start(args, environment) {
+/** Starts `helan`, and waits until it says where it listens. */
+export function start(args, environment) {
   const binary = process.env.HELAN_BIN ?? join(root, "target/ci/helan");
   if (!existsSync(binary)) {
     throw new Error(`${binary} is not there: cargo build --profile ci, or set HELAN_BIN`);
