@@ -110,9 +110,9 @@ def guess(container, names):
             return Guess("tei-rerank", "TEI, and its model's name says rerank")
         return Guess("tei", "TEI; if its model reranks, write tei-rerank", [("family", "titan")])
     if "tgi" in repository:
-        version = re.search(r"tgi(\d+)|^(\d+)\.\d+", tag)
+        version = re.search(r"tgi(\d+)", tag)  # what stands before it is PyTorch's
         messages = environment.get("MESSAGES_API_ENABLED", "").lower() == "true"
-        if messages or (version and int(version.group(1) or version.group(2)) >= 3):
+        if messages or (version and int(version.group(1)) >= 3):
             return Guess("openai", "TGI 3, or with the Messages API")
         return Guess("tgi", "TGI before version 3")
     if "vllm" in repository:

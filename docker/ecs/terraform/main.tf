@@ -65,7 +65,7 @@ locals {
         { name = name, value = value } if value != ""
       ]
       healthCheck = {
-        command     = ["CMD", "helan", "ping"]
+        command     = ["CMD", "/usr/local/bin/helan", "ping"]
         interval    = 5
         timeout     = 3
         retries     = 3
