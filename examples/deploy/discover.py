@@ -24,8 +24,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 # Chat templates that Helan has, by what a model is called; the first that fits.
 TEMPLATES = [
-    (r"deepseek-r1-distill-qwen", "deepseek-r1-distill-qwen"),
-    (r"deepseek-r1-distill-llama", "deepseek-r1-distill-llama"),
+    (r"r1-distill-qwen", "deepseek-r1-distill-qwen"),
+    (r"r1-distill-llama", "deepseek-r1-distill-llama"),
     (r"deepseek-r1", "deepseek-r1"),
     (r"deepseek-v3[.-]1", "deepseek-v3.1"),
     (r"deepseek-v3", "deepseek-v3"),
@@ -43,7 +43,7 @@ TEMPLATES = [
 ]
 # Bedrock's ids of models that one may have deployed.
 MODEL_IDS = [
-    (r"deepseek-r1", "deepseek.r1-v1:0"),
+    (r"deepseek-r1|r1-distill", "deepseek.r1-v1:0"),
     (r"deepseek-v3[.-]1", "deepseek.v3-v1:0"),
     (r"qwen3-32b", "qwen.qwen3-32b-v1:0"),
     (r"qwen3-coder-30b", "qwen.qwen3-coder-30b-a3b-v1:0"),

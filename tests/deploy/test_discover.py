@@ -124,11 +124,12 @@ def test_callers_ids_are_bedrocks_where_it_has_the_model(add, discover):
             "S3Uri": "s3://bucket/models/Qwen3-32B/", "S3DataType": "S3Prefix", "CompressionType": "None",
         }
     })  # fmt: skip
+    add("r1-distill-qwen-7b", VLLM)
     models, _, _ = discover()
-    # No two models share an id; the second has its endpoint's name.
-    assert list(models) == ["deepseek.r1-v1:0", "b", "qwen.qwen3-32b-v1:0"]
+    # No two models share an id; the others have their endpoints' names.
+    assert list(models) == ["deepseek.r1-v1:0", "b", "qwen.qwen3-32b-v1:0", "r1-distill-qwen-7b"]
     assert [model["template"] for model in models.values()] == [
-        "deepseek-r1-distill-qwen", "deepseek-r1-distill-qwen", "qwen3"
+        "deepseek-r1-distill-qwen", "deepseek-r1-distill-qwen", "qwen3", "deepseek-r1-distill-qwen"
     ]  # fmt: skip
 
 

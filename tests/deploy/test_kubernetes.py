@@ -1,5 +1,7 @@
 """docker/kubernetes against Kubernetes' own schemas, and what the manifests say of Helan against Helan."""
 
+import copy
+import functools
 import re
 import shutil
 import subprocess
@@ -15,8 +17,13 @@ MANIFESTS = sorted(path.name for path in KUBERNETES.glob("*.yaml"))
 VERSIONS = ["1.29", kubernetes_validate.latest_version()]
 
 
-def load(name):
+@functools.cache
+def parsed(name):
     return [part for part in yaml.safe_load_all((KUBERNETES / name).read_text()) if part]
+
+
+def load(name):
+    return copy.deepcopy(parsed(name))
 
 
 def find(name, kind):
