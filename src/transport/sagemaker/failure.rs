@@ -191,10 +191,7 @@ fn is_timeout(text: &str) -> bool {
 fn by_code(code: Option<&str>, message: Option<&str>, status: u16, size: usize) -> Error {
     let message = message.unwrap_or_default();
     match code.unwrap_or_default() {
-        "ModelNotReadyException" => Error::new(
-            Code::ModelNotReady,
-            "The model is not ready for inference requests. Wait and try your request again.",
-        ),
+        "ModelNotReadyException" => not_ready(),
         "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"
@@ -230,6 +227,13 @@ fn throttled() -> Error {
     Error::new(Code::Throttling, "Too many requests, please wait before trying again.")
 }
 
+fn not_ready() -> Error {
+    Error::new(
+        Code::ModelNotReady,
+        "The model is not ready for inference requests. Wait and try your request again.",
+    )
+}
+
 fn unavailable() -> Error {
     Error::new(
         Code::ServiceUnavailable,
@@ -247,6 +251,10 @@ fn invalid(message: &str, status: u16, size: usize) -> Error {
     }
     if text.contains("not found") || text.contains("could not find") {
         return Error::new(Code::ResourceNotFound, "The endpoint behind this model was not found.");
+    }
+    // An inference component that was scaled to zero: this call has woken it.
+    if text.contains("no capacity to process") {
+        return not_ready();
     }
     Error::validation(format!("The model's endpoint refused the request: {message}"))
 }
