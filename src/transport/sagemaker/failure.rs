@@ -95,10 +95,7 @@ fn is_timeout(text: &str) -> bool {
 fn by_code(code: Option<&str>, message: Option<&str>, status: u16, size: usize) -> Error {
     let message = message.unwrap_or_default();
     match code.unwrap_or_default() {
-        "ModelNotReadyException" => Error::new(
-            Code::ModelNotReady,
-            "The model is not ready for inference requests. Wait and try your request again.",
-        ),
+        "ModelNotReadyException" => not_ready(),
         "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"
@@ -130,6 +127,13 @@ fn by_code(code: Option<&str>, message: Option<&str>, status: u16, size: usize) 
     }
 }
 
+fn not_ready() -> Error {
+    Error::new(
+        Code::ModelNotReady,
+        "The model is not ready for inference requests. Wait and try your request again.",
+    )
+}
+
 fn invalid(message: &str, status: u16, size: usize) -> Error {
     let text = message.to_ascii_lowercase();
     if status == 413
@@ -140,6 +144,10 @@ fn invalid(message: &str, status: u16, size: usize) -> Error {
     }
     if text.contains("not found") || text.contains("could not find") {
         return Error::new(Code::ResourceNotFound, "The endpoint behind this model was not found.");
+    }
+    // An inference component that was scaled to zero: this call has woken it.
+    if text.contains("no capacity to process") {
+        return not_ready();
     }
     Error::validation(format!("The model's endpoint refused the request: {message}"))
 }

@@ -163,6 +163,14 @@ pub(super) const ROWS: &[Row] = &[
         All(NOT_READY),
     ),
     row(
+        "scaled-to-zero",
+        Rule(
+            "fault.service = { code = \"ValidationError\", message = \"Inference Component has no capacity to process this request.\" }",
+        ),
+        Retried,
+        All(NOT_READY),
+    ),
+    row(
         "service-503",
         Rule("fault.service = { code = \"ServiceUnavailable\" }"),
         Retried,
