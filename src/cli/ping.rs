@@ -35,10 +35,9 @@ fn ask(arguments: &Ping) -> Result<Uri, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let limit = Duration::from_secs(arguments.timeout);
-    match runtime.block_on(server::ping(&url, limit)) {
-        Ok(()) => Ok(url),
-        Err(unhealthy) => Err(format!("{url}: {unhealthy}")),
-    }
+    let answer = runtime.block_on(server::ping(&url, limit));
+    runtime.shutdown_background(); // a name that is still being looked up is not waited for
+    answer.map(|()| url.clone()).map_err(|unhealthy| format!("{url}: {unhealthy}"))
 }
 
 /// The health check of the gateway that this configuration makes.

@@ -64,9 +64,9 @@ async fn ask(url: &Uri) -> Result<StatusCode, Unhealthy> {
         .header(USER_AGENT, concat!("helan-ping/", env!("CARGO_PKG_VERSION")))
         .body(Empty::new())
         .map_err(|_| Unhealthy::Url)?;
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| Unhealthy::Url)?;
     let stream = TcpStream::connect((host, port)).await?;
     if tls {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| Unhealthy::Url)?;
         send(connector()?.connect(name, stream).await?, request).await
     } else {
         send(stream, request).await
