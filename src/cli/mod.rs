@@ -1,4 +1,4 @@
-//! The command line: `helan serve · demo · check · emulate · completions`.
+//! The command line: `helan serve · demo · check · emulate · ping · render · parse · completions`.
 
 mod assemble;
 mod check;
@@ -7,6 +7,7 @@ mod demo;
 mod emulate;
 mod logging;
 mod output;
+mod ping;
 mod poll;
 mod reload;
 mod render;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use http::Uri;
 
 pub use assemble::{Assembled, assemble};
 
@@ -55,6 +57,8 @@ enum Command {
     Check(Configured),
     /// Serve a local SageMaker Runtime in front of a scripted model or a container
     Emulate(Emulate),
+    /// Ask a gateway whether it answers: the health check of a container
+    Ping(Ping),
     /// Show the exact prompt that a model gets for a Converse request
     Render(Render),
     /// Parse what models generate: reasoning, tool calls, text
@@ -130,6 +134,19 @@ struct Emulate {
     unsigned: bool,
 }
 
+#[derive(Debug, Args)]
+struct Ping {
+    /// The configuration file of the gateway; without it, that of HELAN_CONFIG, and HELAN_* variables
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What to ask instead of /ping on the address that the configuration has
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    url: Option<Uri>,
+    /// How many seconds an answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+}
+
 /// Runs a command line. Errors have been shown when this returns.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -144,6 +161,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Serve(arguments) => in_runtime(serve::run(arguments.config)),
         Command::Demo(arguments) => in_runtime(demo::run(arguments.listen, arguments.once)),
+        Command::Ping(arguments) => ping::run(&arguments),
         Command::Check(arguments) => check::run(arguments.config.as_deref()),
         Command::Render(arguments) => render::run(&arguments),
         Command::Parse(_) => lines(parse::jsonl),

@@ -19,7 +19,9 @@ use super::{ModelFiles, keys, models, raw, upstream};
 /// What the operator has to write to let strangers in.
 const WORDS: &str = "I understand that anyone who reaches this port can use the models";
 
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where a gateway listens unless it is told otherwise.
+pub(super) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 /// A missing key. One whose value was refused, or that was misspelt, is not missed again.

@@ -13,6 +13,7 @@ mod check;
 mod contract;
 mod environment;
 mod keys;
+mod listening;
 mod model_files;
 mod models;
 mod place;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 pub use contract::{Contract, Family, Kind};
 pub use environment::{VARIABLES, Variable, environment};
 pub use keys::{AccessKey, BearerKey, Keys};
+pub use listening::{Listening, listening};
 pub use model_files::{ModelFile, ModelFiles};
 pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
@@ -69,14 +71,20 @@ pub fn load(
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, Vec<Problem>> {
     let env: Vec<_> = env.into_iter().collect();
+    let source = source(file, &env)?;
+    build(source, env)
+}
+
+/// The configuration file, if there is one.
+fn source(file: Option<&Path>, env: &[(String, String)]) -> Result<Option<Source>, Vec<Problem>> {
     let named = env.iter().find(|(name, value)| name == "HELAN_CONFIG" && !value.is_empty());
     let (path, origin) = match (file, named) {
         (Some(path), _) => (path.to_owned(), None),
         (None, Some((name, value))) => (PathBuf::from(value), Some(Origin::variable(name))),
-        (None, None) => return build(None, env),
+        (None, None) => return Ok(None),
     };
     match std::fs::read_to_string(&path) {
-        Ok(text) => build(Some(Source { file: path, text, quotable: true }), env),
+        Ok(text) => Ok(Some(Source { file: path, text, quotable: true })),
         Err(error) => {
             let origin = origin.unwrap_or_else(|| Origin::variable(""));
             Err(vec![origin.error(
@@ -98,21 +106,22 @@ pub fn parse(
     build(Some(source), env.into_iter().collect())
 }
 
+/// What a file says, where it stands, and what is wrong with it.
+fn read(source: Option<Source>) -> Result<(raw::File, Origin, Vec<Problem>), Vec<Problem>> {
+    let mut whole = Origin::variable("");
+    let Some(source) = source else { return Ok((raw::File::default(), whole, Vec::new())) };
+    let mut reader = Reader::new(source);
+    let Some(file) = reader.document() else {
+        return Err(reader.problems); // not TOML: nothing more can be said
+    };
+    whole.source = Some(reader.source);
+    Ok((file, whole, reader.problems))
+}
+
 fn build(source: Option<Source>, mut env: Vec<(String, String)>) -> Result<Config, Vec<Problem>> {
     env.sort(); // the system's own order is no order
-    let mut problems = Vec::new();
-    let mut file = raw::File::default();
-    let mut whole = Origin::variable("");
     let main = source.as_ref().map(|source| source.file.clone());
-    if let Some(source) = source {
-        let mut reader = Reader::new(source);
-        let Some(document) = reader.document() else {
-            return Err(reader.problems); // not TOML: nothing more can be said
-        };
-        file = document;
-        problems = reader.problems;
-        whole.source = Some(reader.source);
-    }
+    let (file, whole, mut problems) = read(source)?;
     let (file, around) = environment::apply(file, whole, &env, &mut problems);
     let mut config = check::ready(file, &around, &mut problems);
     // The file first, from top to bottom; then the key file; then the environment.

@@ -9,6 +9,7 @@
 
 mod admin;
 mod connection;
+mod ping;
 mod stall;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -28,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 pub use admin::Admin;
+pub use ping::{Unhealthy, ping};
 
 use crate::layers::Inbound;
 use crate::meter::{Meter, Stage};

@@ -8,6 +8,7 @@ mod invoke;
 mod keep_alive;
 mod lifecycle;
 mod log;
+mod ping;
 mod raw_sockets;
 mod refusals;
 mod reload;
