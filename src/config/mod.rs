@@ -13,6 +13,7 @@ mod check;
 mod contract;
 mod environment;
 mod keys;
+mod limits;
 mod model_files;
 mod models;
 mod problem;
@@ -21,6 +22,7 @@ mod reader;
 pub mod secret;
 mod settings;
 mod spelling;
+mod tags;
 mod tokenizer;
 mod upstream;
 mod value;
@@ -30,13 +32,14 @@ use std::path::{Path, PathBuf};
 pub use contract::{Contract, Family, Kind};
 pub use environment::{VARIABLES, Variable, environment};
 pub use keys::{AccessKey, BearerKey, Keys};
+pub use limits::{Limits, Principal};
 pub use model_files::{ModelFile, ModelFiles};
 pub use problem::{Position, Problem, Report, Severity};
 pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
     ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, ControlTokens, CountTokens, Drain, Fleet,
-    Limits, Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target,
+    Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target,
     TemplateSource, Tls, Unary,
 };
 

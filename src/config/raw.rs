@@ -11,6 +11,7 @@ use super::settings::{
     AuthMode, BlockOrder, ControlTokens, CountTokens, LogFormat, LogLevel, Pooling, Prompts,
     Service, Unary,
 };
+use super::tags::Tag;
 use super::value::{AdminListen, Listen, Number, Rate, Size, Span};
 
 section! {
@@ -26,6 +27,8 @@ section! {
         admin: Admin,
         /// Who may call.
         auth: Auth,
+        /// What holds for single callers, by the principal that their keys name.
+        principals: Named<Principal>,
         /// How the log is written.
         log: Log,
         /// What one process takes on.
@@ -80,6 +83,15 @@ section! {
 }
 
 section! {
+    /// One principal, whichever of its keys it calls with.
+    struct Principal {
+        /// Calls that it may have in flight, those that wait among them. Default:
+        /// `limits.max_calls_per_principal`.
+        max_calls: Set<usize>,
+    }
+}
+
+section! {
     /// How the log is written.
     struct Log {
         /// Default: `"pretty"` on a terminal, else `"json"`.
@@ -106,6 +118,13 @@ section! {
         max_connections: Set<usize>,
         /// Calls that are answered at once. Default: 1024.
         max_calls: Set<usize>,
+        /// Calls that may wait until one of those has ended. Default: 0.
+        queue: Set<Number>,
+        /// How long one of them waits. Default: `"5 s"`.
+        queue_wait: Set<Span>,
+        /// Calls that one principal may have in flight, those that wait among them, unless
+        /// `[principals]` says another number. Default: as many as come.
+        max_calls_per_principal: Set<usize>,
         /// How long a connection may wait for its next request: longer than a load balancer in
         /// front keeps one that it does not use. Default: `"120 s"`.
         keep_alive_timeout: Set<Span>,
@@ -184,6 +203,9 @@ section! {
         sticky: Set<Size>,
         /// Other ids and ARNs for the same model.
         aliases: Vec<Set<String>>,
+        /// What its calls are told apart by in the log, such as the tags of the application
+        /// inference profile that the id names: up to 50.
+        tags: Named<Set<Tag>>,
         ;
         serving: Serving,
     }

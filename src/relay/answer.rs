@@ -11,7 +11,7 @@ use crate::container::Decoder;
 use crate::converse::{Event, PerformanceConfiguration, ServiceTier, TokenUsage};
 use crate::error::Upstream;
 use crate::fleet::{Fault, Lease};
-use crate::meter::Record;
+use crate::meter::{Record, UpstreamFailure};
 use crate::tokenizer::{Passage, Tokenizer};
 use crate::workers::Workers;
 use crate::{Code, Error, Result};
@@ -122,6 +122,7 @@ impl Answer {
     /// fail, whatever carried it to us.
     fn failed(&mut self, error: Error) -> Error {
         self.body = None;
+        self.record.upstream_failed(None, UpstreamFailure::InAnswer);
         if is_targets_own(error.code()) {
             self.lease.failed(Fault::Broken);
         }
