@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use serde_json::Value;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::{Format, FmtSpan, Json, JsonFields, Writer};
+use tracing_subscriber::fmt::format::{FmtSpan, Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;

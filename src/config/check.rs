@@ -46,8 +46,7 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
     let auth = self::auth(auth, listen, around, problems);
     let log = file.log.unwrap_or_default();
     let limits = limits::limits(file.limits.unwrap_or_default(), problems);
-    let principals =
-        limits::principals(file.principals, &limits, auth.mode, &auth.keys, problems);
+    let principals = limits::principals(file.principals, &limits, auth.mode, &auth.keys, problems);
     let drain = drain(file.drain.unwrap_or_default(), problems);
     let sagemaker = sagemaker(file.sagemaker.unwrap_or_default(), listen, around, problems);
     let mut builder = models::Builder::new(

@@ -39,8 +39,8 @@ pub use raw::schema;
 pub use secret::Secret;
 pub use settings::{
     ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, ControlTokens, CountTokens, Drain, Fleet,
-    Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target,
-    TemplateSource, Tls, Unary,
+    Log, LogFormat, LogLevel, Model, Pooling, Prompts, SageMaker, Service, Target, TemplateSource,
+    Tls, Unary,
 };
 
 use problem::{Origin, Source};

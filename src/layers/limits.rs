@@ -73,11 +73,7 @@ impl Places {
     }
 
     /// Tells how many wait, and how many calls `principals` have.
-    pub fn read<'a>(
-        &self,
-        principals: impl IntoIterator<Item = &'a str>,
-        readings: &mut Readings,
-    ) {
+    pub fn read<'a>(&self, principals: impl IntoIterator<Item = &'a str>, readings: &mut Readings) {
         readings.waiting(self.0.line.len());
         let shares = self.0.shares();
         for principal in principals {
@@ -138,7 +134,7 @@ impl LimitsLayer {
                 Some(_waits) => timeout(self.bounds.queue_wait, calls.acquire_owned())
                     .await
                     .ok()
-                    .and_then(|permit| permit.ok()),
+                    .and_then(Result::ok),
                 None => None,
             },
         };

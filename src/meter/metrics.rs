@@ -162,21 +162,7 @@ impl Metrics {
             Unit::Seconds,
             this.first_event.clone(),
         );
-        registry.register(
-            "refused",
-            "Calls that the gateway refused for want of room, by what there was none of",
-            this.refused.clone(),
-        );
-        registry.register(
-            "upstream_failures",
-            "Attempts in which a target failed, by how it did",
-            this.upstream_failures.clone(),
-        );
-        registry.register(
-            "retries",
-            "Attempts with another target, after one that failed",
-            this.retries.clone(),
-        );
+        this.register_failures(&mut registry);
         this.looked.register(&mut registry);
         registry.register("connections", "Open connections of callers", this.connections.clone());
         registry.register_with_unit(
@@ -202,6 +188,24 @@ impl Metrics {
             this.config_hash.clone(),
         );
         Self { registry, ..this }
+    }
+
+    fn register_failures(&self, registry: &mut Registry) {
+        registry.register(
+            "refused",
+            "Calls that the gateway refused for want of room, by what there was none of",
+            self.refused.clone(),
+        );
+        registry.register(
+            "upstream_failures",
+            "Attempts in which a target failed, by how it did",
+            self.upstream_failures.clone(),
+        );
+        registry.register(
+            "retries",
+            "Attempts with another target, after one that failed",
+            self.retries.clone(),
+        );
     }
 
     pub(super) fn arrived(&self) {

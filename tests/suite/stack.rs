@@ -79,12 +79,7 @@ fn rig_with(container: Arc<dyn Container>, max_calls: usize, budget: u64) -> Rig
     rig_within(container, max_calls, budget, Bounds::default())
 }
 
-fn rig_within(
-    container: Arc<dyn Container>,
-    max_calls: usize,
-    budget: u64,
-    bounds: Bounds,
-) -> Rig {
+fn rig_within(container: Arc<dyn Container>, max_calls: usize, budget: u64, bounds: Bounds) -> Rig {
     let clock = Clock::manual(time::macros::datetime!(2026-11-20 23:22:04 UTC), 7);
     let meter = Meter::new(clock, Arc::new(Metrics::new()));
     let upstream = Arc::new(Upstream::default());
@@ -268,6 +263,7 @@ async fn nobody_has_a_share_where_nobody_is_asked_who_calls() {
     }
     let response = rig.post("converse-stream", ASK).await;
     assert_eq!(response.status(), 503, "the gateway is full, and no caller is over a share");
+    drop(response);
     let metrics = rig.meter.metrics().render();
     assert!(metrics.contains(r#"helan_refused_total{reason="gateway_full"} 1"#), "{metrics}");
 }

@@ -32,13 +32,10 @@ answer.text = "done"
 const KEYS: [(&str, &str); 3] = [(KEY, "tests"), ("AKIDAGAIN", "tests"), ("AKIDOTHER", "other")];
 
 fn crowd(config: &str) -> Pair {
-    let keys: String = KEYS
-        .iter()
-        .map(|(key, who)| {
-            format!("[[access_key]]\nid = \"{key}\"\nsecret = \"{SECRET}\"\nprincipal = \"{who}\"\n")
-        })
-        .collect();
-    pair_of(&keys, RULES, config)
+    let keys = KEYS.map(|(key, who)| {
+        format!("[[access_key]]\nid = \"{key}\"\nsecret = \"{SECRET}\"\nprincipal = \"{who}\"\n")
+    });
+    pair_of(&keys.concat(), RULES, config)
 }
 
 fn ask(text: &str) -> String {
@@ -125,7 +122,10 @@ async fn a_caller_has_its_share_until_the_last_byte_and_nobody_elses() {
     told_to_others(&pair, 429, "rate_limit_error", "rate_limit_error").await;
     metric(&pair.gateway, r#"helan_refused_total{reason="principal_share"} 6"#).await;
     let line = &log::calls(&pair.gateway, 4).await[0];
-    assert_eq!((&line["code"], &line["principal"]), (&json!("ThrottlingException"), &json!("tests")));
+    assert_eq!(
+        (&line["code"], &line["principal"]),
+        (&json!("ThrottlingException"), &json!("tests"))
+    );
     assert!(line["reason"].as_str().unwrap().contains("share of 2 calls"), "{line}");
 
     // The other caller has a share of its own.
@@ -179,8 +179,7 @@ async fn those_who_wait_are_answered_in_turn_and_leave_when_they_like() {
 
 /// The question in a payload that reached the model.
 fn said(request: &serde_json::Value) -> String {
-    let body: serde_json::Value =
-        serde_json::from_str(request["body"].as_str().unwrap()).unwrap();
+    let body: serde_json::Value = serde_json::from_str(request["body"].as_str().unwrap()).unwrap();
     let content = &body["messages"][0]["content"];
     content.as_str().or(content[0]["text"].as_str()).unwrap().to_owned()
 }
@@ -237,7 +236,8 @@ async fn a_model_that_is_full_is_counted_apart() {
 
 #[tokio::test]
 async fn what_targets_did_wrong_is_counted_by_target_and_kind() {
-    let more = "[[models.m.targets]]\nendpoint = \"spare\"\npriority = 1\nregion = \"cn-north-1\"\n";
+    let more =
+        "[[models.m.targets]]\nendpoint = \"spare\"\npriority = 1\nregion = \"cn-north-1\"\n";
     let pair = crowd(more);
     for (text, status) in [("break", 424), ("stumble", 424)] {
         assert_eq!(post(pair.gateway.address, PATH, &ask(text)).await.status, status, "{text}");
@@ -315,7 +315,8 @@ async fn places_change_with_the_configuration_and_who_waits_keeps_waiting() {
 
 #[tokio::test]
 async fn a_target_that_did_not_change_keeps_its_health_and_its_calls() {
-    let pair = crowd("max_calls = 2\n[models.n]\nendpoint = \"e\"\nmax_concurrency = 1\n[limits]\n");
+    let pair =
+        crowd("max_calls = 2\n[models.n]\nendpoint = \"e\"\nmax_concurrency = 1\n[limits]\n");
     let at = pair.gateway.address;
     let failures = async |count: usize| {
         for _ in 0..count {
@@ -357,7 +358,10 @@ async fn each_profile_has_its_own_tags_in_the_log() {
         format!("arn:aws-cn:bedrock:cn-northwest-1:123456789012:application-inference-profile/{id}")
     };
     let model = |id: &str, team: &str| {
-        format!("[models.{:?}]\nendpoint = \"e\"\ntags = {{ team = \"{team}\", note = \"\" }}\n", arn(id))
+        format!(
+            "[models.{:?}]\nendpoint = \"e\"\ntags = {{ team = \"{team}\", note = \"\" }}\n",
+            arn(id)
+        )
     };
     let config = format!(
         "[log]\nformat = \"json\"\n{}{}",
