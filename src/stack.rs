@@ -36,7 +36,7 @@ pub struct Parts {
     pub authenticator: Authenticator,
     /// Which models there are.
     pub catalog: Arc<Catalog>,
-    /// The places of calls in flight.
+    /// The places of calls, and whose they may be.
     pub limits: LimitsLayer,
     /// The largest payload of an answer that is wanted whole, in bytes.
     pub max_answer: u64,
@@ -62,7 +62,7 @@ where
         .layer(AuthLayer::new(parts.authenticator, clock.clone()))
         // Signed → Call: what is asked, of which deployment.
         .layer(RouteLayer::new(parts.catalog))
-        .layer(parts.limits) // a place, until the last byte
+        .layer(parts.limits) // a place, by right and in turn, until the last byte
         .service(Dispatch::new(Relay::new(clock, parts.max_answer)));
     BoxCloneSyncService::new(stack)
 }

@@ -15,7 +15,8 @@ use crate::{Error, Result};
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each from its own key")]
 pub struct Target {
     /// The label in metrics, from the configuration alone: the endpoint's name and, after a
-    /// slash, its inference component; the pattern where callers named the endpoint.
+    /// slash, its inference component; after an `@`, its region, where that is not the one that
+    /// `[sagemaker]` names; the pattern where callers named the endpoint.
     pub name: Arc<str>,
     /// The endpoint's name.
     pub endpoint: Arc<str>,
@@ -119,6 +120,8 @@ pub struct Deployment {
     pub fleet: Arc<Fleet>,
     /// What holds for all of them.
     pub settings: config::Fleet,
+    /// What its calls are told apart by in the log: a JSON object.
+    pub tags: Option<Arc<str>>,
 }
 
 impl Deployment {

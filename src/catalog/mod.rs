@@ -34,6 +34,7 @@ use crate::container::Speaks;
 use crate::converse::BlockOrder;
 use crate::family::{self, Family};
 use crate::fleet::{Fleet, Member, Settings, State};
+use crate::meter::Readings;
 use crate::transport::Transport;
 use crate::{Error, Result};
 use arn::Arn;
@@ -62,6 +63,8 @@ pub struct Catalog {
     named: Mutex<Named>,
     connect: Box<Connect>,
     clock: Clock,
+    /// The region of targets that name none.
+    region: Option<String>,
     /// What is known of the targets that the configuration names.
     states: Vec<(config::Target, Arc<State>)>,
 }
@@ -88,7 +91,8 @@ struct Named {
 impl Catalog {
     /// Builds the deployments of `config`; `connect` makes the ends of each target, now and later
     /// for endpoints that callers name. A target that was in the catalogue `before` keeps what is
-    /// known of it: its health, its calls in flight.
+    /// known of it: its health, its calls in flight; and a model keeps its calls, those that wait
+    /// among them.
     pub fn new(
         config: &Config,
         clock: Clock,
@@ -107,21 +111,23 @@ impl Catalog {
             named: Mutex::default(),
             connect: Box::new(connect),
             clock,
+            region: config.sagemaker.region.clone(),
             states: Vec::new(),
         };
         for model in &config.models {
-            catalog.add(model, before.map_or(&[], |before| &before.states))?;
+            catalog.add(model, before)?;
         }
         Ok(catalog)
     }
 
-    fn add(
-        &mut self,
-        model: &config::Model,
-        before: &[(config::Target, Arc<State>)],
-    ) -> Result<()> {
+    fn add(&mut self, model: &config::Model, before: Option<&Self>) -> Result<()> {
+        let known = before.map_or(&[][..], |before| &before.states);
         let states: Vec<_> =
-            model.targets.iter().map(|target| self.member(target, before)).collect();
+            model.targets.iter().map(|target| self.member(target, known)).collect();
+        let same = before.and_then(|before| {
+            before.models.iter().find(|deployment| *deployment.model_id == *model.id)
+        });
+        let same = same.map(|deployment| &*deployment.fleet);
         let names = || model.aliases.iter().chain([&model.id]);
         let order = model
             .block_order
@@ -134,10 +140,11 @@ impl Catalog {
             targets: model
                 .targets
                 .iter()
-                .map(|target| Ok(Target::new(label(target), target, (self.connect)(target)?)))
+                .map(|target| Ok(Target::new(self.label(target), target, (self.connect)(target)?)))
                 .collect::<Result<_>>()?,
-            fleet: fleet(states, &model.fleet, &self.clock),
+            fleet: fleet(states, &model.fleet, same, &self.clock),
             settings: model.fleet.clone(),
+            tags: tags(&model.tags),
         });
         self.models.push(Arc::clone(&deployment));
         for name in names().filter(|name| *name != ANY_MODEL) {
@@ -222,6 +229,39 @@ impl Catalog {
         self.models.iter()
     }
 
+    /// Tells the calls of each model, and those of each target and how it stands.
+    pub fn read(&self, readings: &mut Readings) {
+        let now = self.clock.monotonic();
+        let mut seen: Vec<*const State> = vec![]; // models may share a target
+        let mut read = |deployment: &Deployment| {
+            let fleet = &deployment.fleet;
+            readings.model(&deployment.model_id, fleet.in_flight(), fleet.waiting());
+            for (target, state) in deployment.targets.iter().zip(fleet.states()) {
+                if !seen.contains(&Arc::as_ptr(state)) {
+                    seen.push(Arc::as_ptr(state));
+                    readings.target(&target.name, state.in_flight(), state.standing(now));
+                }
+            }
+        };
+        self.models.iter().for_each(|deployment| read(deployment));
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.deployments.values().for_each(|deployment| read(deployment));
+    }
+
+    /// The label of a target. Endpoints in two regions often have the same name.
+    fn label(&self, target: &config::Target) -> Arc<str> {
+        let mut label = target.endpoint.clone();
+        if let Some(component) = &target.inference_component {
+            label = format!("{label}/{component}");
+        }
+        match &target.region {
+            Some(region) if self.region.as_ref().is_some_and(|own| own != region) => {
+                format!("{label}@{region}").into()
+            }
+            _ => label.into(),
+        }
+    }
+
     /// An id without an ARN around it.
     fn model(&self, id: &str) -> Result<Arc<Deployment>> {
         let known = self.names.get(id).or_else(|| self.names.get(without_prefix(id)?));
@@ -270,8 +310,9 @@ impl Catalog {
             provider: allow.family.map(config::Family::as_str),
             block_order: block_order(allow.block_order),
             targets: Arc::new([Target::new(label, &target, (self.connect)(&target)?)]),
-            fleet: fleet([(Member::default(), Arc::default())], &alone, &self.clock),
+            fleet: fleet([(Member::default(), Arc::default())], &alone, None, &self.clock),
             settings: alone,
+            tags: None,
         });
         if named.order.len() >= REMEMBERED
             && let Some(oldest) = named.order.pop_front()
@@ -306,6 +347,7 @@ fn without_prefix(id: &str) -> Option<&str> {
 fn fleet(
     members: impl IntoIterator<Item = (Member, Arc<State>)>,
     settings: &config::Fleet,
+    before: Option<&Fleet>,
     clock: &Clock,
 ) -> Arc<Fleet> {
     let settings = Settings {
@@ -314,15 +356,18 @@ fn fleet(
         queue_wait: settings.queue_wait,
         retries: settings.retries,
     };
-    Arc::new(Fleet::new(members, settings, clock.clone()))
+    let fleet = Fleet::new(members, settings, clock.clone());
+    Arc::new(match before {
+        Some(before) => fleet.in_place_of(before),
+        None => fleet,
+    })
 }
 
-/// The label of a target in metrics.
-fn label(target: &config::Target) -> Arc<str> {
-    match &target.inference_component {
-        Some(component) => format!("{}/{component}", target.endpoint).into(),
-        None => target.endpoint.as_str().into(),
-    }
+/// Tags as the JSON object of a log line.
+fn tags(tags: &[(String, String)]) -> Option<Arc<str>> {
+    let object: serde_json::Map<_, _> =
+        tags.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
+    (!object.is_empty()).then(|| serde_json::Value::Object(object).to_string().into())
 }
 
 fn language(family: Option<config::Family>) -> Option<&'static dyn Family> {

@@ -1,5 +1,6 @@
 //! From a configuration to a gateway that can be run.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,7 +25,7 @@ use crate::container::rerank::{self, Reranker};
 use crate::container::text;
 use crate::embed::Pooling;
 use crate::layers::admit::Budget;
-use crate::layers::limits::LimitsLayer;
+use crate::layers::limits::{Bounds, LimitsLayer, Places};
 use crate::meter::{Meter, Metrics};
 use crate::parse::Format;
 use crate::server::{self, Admin, Live, Server};
@@ -123,7 +124,7 @@ pub(super) struct Made {
     /// Its targets. One that has not changed is to keep what is known of its health.
     catalog: Arc<Catalog>,
     budget: Budget,
-    limits: LimitsLayer,
+    places: Places,
 }
 
 impl std::fmt::Debug for Made {
@@ -168,16 +169,15 @@ impl Assembly {
             || Budget::new(total, each, wait, self.meter.clone()),
             |made| made.budget.clone(),
         );
-        let same = before.filter(|made| made.config.limits.max_calls == limits.max_calls);
-        let places =
-            same.map_or_else(|| LimitsLayer::new(limits.max_calls), |made| made.limits.clone());
+        let places = before.map(|made| made.places.clone());
+        let places = places.unwrap_or_else(|| Places::new(limits.max_calls));
         let live = Live {
             gateway: stack::gateway(stack::Parts {
                 meter: self.meter.clone(),
                 budget: budget.clone(),
                 authenticator: authenticator(&config.auth)?,
                 catalog: Arc::clone(&catalog),
-                limits: places.clone(),
+                limits: LimitsLayer::new(places.clone(), bounds(&config)),
                 max_answer: limits.max_answer as u64,
             }),
             tls: config.tls.as_ref().map(tls).transpose()?,
@@ -190,12 +190,39 @@ impl Assembly {
                 deadline: config.drain.deadline,
             },
         };
+        // From here on nothing can fail: what the gateways share may change.
+        places.resize(limits.max_calls);
+        self.observe(&config, &catalog, &places);
         self.polls.send_replace(ways.poll(&config, &catalog));
-        let now = self.meter.clock().now().unix_timestamp();
-        self.meter.metrics().config(config.hash, u64::try_from(now).unwrap_or(0));
-        self.made =
-            Some(Made { config: written, containers, ways, catalog, budget, limits: places });
+        self.made = Some(Made { config: written, containers, ways, catalog, budget, places });
         Ok(live)
+    }
+
+    /// The metrics tell of this configuration from now on.
+    fn observe(&self, config: &Config, catalog: &Arc<Catalog>, places: &Places) {
+        let metrics = self.meter.metrics();
+        let now = self.meter.clock().now().unix_timestamp();
+        metrics.config(config.hash, u64::try_from(now).unwrap_or(0));
+        let principals: BTreeSet<String> = match config.auth.mode {
+            AuthMode::Keys => config.auth.keys.principals().map(ToOwned::to_owned).collect(),
+            AuthMode::None => BTreeSet::new(),
+        };
+        let (catalog, places) = (Arc::clone(catalog), places.clone());
+        metrics.observe(move |readings| {
+            catalog.read(readings);
+            places.read(principals.iter().map(String::as_str), readings);
+        });
+    }
+}
+
+/// What calls may take of the places.
+fn bounds(config: &Config) -> Bounds {
+    let own = |principal: &config::Principal| Some((principal.name.clone(), principal.max_calls?));
+    Bounds {
+        queue: config.limits.queue,
+        queue_wait: config.limits.queue_wait,
+        share: config.limits.max_calls_per_principal,
+        shares: config.principals.iter().filter_map(own).collect(),
     }
 }
 

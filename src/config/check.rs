@@ -10,11 +10,9 @@ use super::environment::Surroundings;
 use super::problem::{Origin, Problem, Severity};
 use super::reach::{Http, SageMaker};
 use super::reader::{Set, join};
-use super::settings::{
-    Allow, Auth, AuthMode, Config, Drain, Limits, Log, Service, TemplateSource, Tls,
-};
+use super::settings::{Allow, Auth, AuthMode, Config, Drain, Log, Service, TemplateSource, Tls};
 use super::value::{AdminListen, Span};
-use super::{ModelFiles, keys, models, raw, upstream};
+use super::{ModelFiles, keys, limits, models, raw, upstream};
 
 /// What the operator has to write to let strangers in.
 const WORDS: &str = "I understand that anyone who reaches this port can use the models";
@@ -48,7 +46,8 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
     let keys_file = auth.keys_file.as_ref().map(resolve);
     let auth = self::auth(auth, listen, around, problems);
     let log = file.log.unwrap_or_default();
-    let limits = limits(file.limits.unwrap_or_default(), problems);
+    let limits = limits::limits(file.limits.unwrap_or_default(), problems);
+    let principals = limits::principals(file.principals, &limits, auth.mode, &auth.keys, problems);
     let drain = drain(file.drain.unwrap_or_default(), problems);
     let sagemaker = sagemaker(file.sagemaker.unwrap_or_default(), listen, around, problems);
     let http = http(&file.http.unwrap_or_default(), problems);
@@ -88,6 +87,7 @@ pub(super) fn ready(file: raw::File, around: &Surroundings, problems: &mut Vec<P
         tls,
         admin,
         auth,
+        principals,
         log: Log {
             format: log.format.map(|format| format.value),
             level: log.level.map(|level| level.value).unwrap_or_default(),
@@ -251,7 +251,11 @@ fn auth(
 }
 
 /// A time that must not be zero.
-fn above_zero(set: Option<&Set<Span>>, default: Duration, problems: &mut Vec<Problem>) -> Duration {
+pub(super) fn above_zero(
+    set: Option<&Set<Span>>,
+    default: Duration,
+    problems: &mut Vec<Problem>,
+) -> Duration {
     let Some(set) = set else { return default };
     if set.value.0.is_zero() {
         problems.push(set.origin.error(
@@ -260,38 +264,6 @@ fn above_zero(set: Option<&Set<Span>>, default: Duration, problems: &mut Vec<Pro
         ));
     }
     set.value.0
-}
-
-fn limits(raw: raw::Limits, problems: &mut Vec<Problem>) -> Limits {
-    let default = Limits::default();
-    let max_body = raw.max_body.as_ref().map_or(default.max_body, |size| size.value.0);
-    let body_budget = raw.body_budget.as_ref().map_or(default.body_budget, |size| size.value.0);
-    if max_body > body_budget
-        && let Some(set) = raw.body_budget.or(raw.max_body)
-    {
-        problems.push(set.origin.error(
-            format!(
-                "one body may have {max_body} bytes, but all of them together only {body_budget}"
-            ),
-            "make `limits.body_budget` at least as large as `limits.max_body`",
-        ));
-    }
-    let body_timeout = above_zero(raw.body_timeout.as_ref(), default.body_timeout, problems);
-    let header_timeout = above_zero(raw.header_timeout.as_ref(), default.header_timeout, problems);
-    let keep_alive = raw.keep_alive_timeout.as_ref();
-    let keep_alive_timeout = above_zero(keep_alive, default.keep_alive_timeout, problems);
-    let write_timeout = above_zero(raw.write_timeout.as_ref(), default.write_timeout, problems);
-    Limits {
-        max_body,
-        max_answer: raw.max_answer.map_or(default.max_answer, |size| size.value.0),
-        body_budget,
-        body_timeout,
-        header_timeout,
-        max_connections: raw.max_connections.map_or(default.max_connections, |set| set.value),
-        max_calls: raw.max_calls.map_or(default.max_calls, |set| set.value),
-        keep_alive_timeout,
-        write_timeout,
-    }
 }
 
 fn drain(raw: raw::Drain, problems: &mut Vec<Problem>) -> Drain {

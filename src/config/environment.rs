@@ -204,6 +204,13 @@ pub const VARIABLES: &[Variable] = &[
     key!("HELAN_HEADER_TIMEOUT", limits.header_timeout, "how long a request's head may take"),
     key!("HELAN_MAX_CONNECTIONS", limits.max_connections, "callers' connections at once"),
     key!("HELAN_MAX_CALLS", limits.max_calls, "calls answered at once"),
+    key!("HELAN_QUEUE", limits.queue, "calls that may wait until one of those has ended"),
+    key!("HELAN_QUEUE_WAIT", limits.queue_wait, "how long one of them waits"),
+    key!(
+        "HELAN_MAX_CALLS_PER_PRINCIPAL",
+        limits.max_calls_per_principal,
+        "calls that one principal may have in flight"
+    ),
     key!(
         "HELAN_KEEP_ALIVE_TIMEOUT",
         limits.keep_alive_timeout,

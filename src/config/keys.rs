@@ -24,6 +24,12 @@ impl Keys {
     pub fn is_empty(&self) -> bool {
         self.access_keys.is_empty() && self.bearer_keys.is_empty()
     }
+
+    /// Who holds them; one who has several is there several times.
+    pub fn principals(&self) -> impl Iterator<Item = &str> {
+        let access = self.access_keys.iter().map(|key| key.principal.as_str());
+        access.chain(self.bearer_keys.iter().map(|key| key.principal.as_str()))
+    }
 }
 
 /// A key pair, long-lived or of a session.

@@ -13,6 +13,7 @@ mod check;
 mod contract;
 mod environment;
 mod keys;
+mod limits;
 mod listening;
 mod model_files;
 mod models;
@@ -24,6 +25,7 @@ mod reader;
 pub mod secret;
 mod settings;
 mod spelling;
+mod tags;
 mod tokenizer;
 mod upstream;
 mod value;
@@ -33,6 +35,7 @@ use std::path::{Path, PathBuf};
 pub use contract::{Contract, Family, Kind};
 pub use environment::{VARIABLES, Variable, environment};
 pub use keys::{AccessKey, BearerKey, Keys};
+pub use limits::{Limits, Principal};
 pub use listening::{Listening, listening};
 pub use model_files::{ModelFile, ModelFiles};
 pub use problem::{Position, Problem, Report, Severity};
@@ -41,8 +44,7 @@ pub use reach::{Http, Place, SageMaker, SageMakerClient};
 pub use secret::Secret;
 pub use settings::{
     ANY_MODEL, Allow, Auth, AuthMode, BlockOrder, Config, ControlTokens, CountTokens, Drain, Fleet,
-    Limits, Log, LogFormat, LogLevel, Model, Pooling, Prompts, Service, Target, TemplateSource,
-    Tls, Unary,
+    Log, LogFormat, LogLevel, Model, Pooling, Prompts, Service, Target, TemplateSource, Tls, Unary,
 };
 
 use problem::{Origin, Source};

@@ -13,7 +13,7 @@ use super::raw;
 use super::reader::{Named, Set};
 use super::settings::{ANY_MODEL, Allow, Fleet, Model, Target, TemplateSource, Unary};
 use super::value::{Number, Span, quoted};
-use super::{tokenizer, upstream};
+use super::{tags, tokenizer, upstream};
 
 /// The longest model id that the service model allows.
 const LONGEST_ID: usize = 2048;
@@ -67,6 +67,7 @@ impl<'a> Builder<'a> {
             let fleet = Self::fleet(&model);
             ready.push(Model {
                 fleet,
+                tags: tags::tags(model.tags, self.problems),
                 id: id.value,
                 aliases: aliases.into_iter().map(|alias| alias.value).collect(),
                 family: model

@@ -12,6 +12,7 @@ use super::settings::{
     AuthMode, BlockOrder, ControlTokens, CountTokens, LogFormat, LogLevel, Pooling, Prompts,
     Service, Unary,
 };
+use super::tags::Tag;
 use super::value::{AdminListen, Listen, Number, Rate, Size, Span};
 
 section! {
@@ -27,6 +28,8 @@ section! {
         admin: Admin,
         /// Who may call.
         auth: Auth,
+        /// What holds for single callers, by the principal that their keys name.
+        principals: Named<Principal>,
         /// How the log is written.
         log: Log,
         /// What one process takes on.
@@ -83,6 +86,15 @@ section! {
 }
 
 section! {
+    /// One principal, whichever of its keys it calls with.
+    struct Principal {
+        /// Calls that it may have in flight, those that wait among them. Default:
+        /// `limits.max_calls_per_principal`.
+        max_calls: Set<usize>,
+    }
+}
+
+section! {
     /// How the log is written.
     struct Log {
         /// Default: `"pretty"` on a terminal, else `"json"`.
@@ -109,6 +121,13 @@ section! {
         max_connections: Set<usize>,
         /// Calls that are answered at once. Default: 1024.
         max_calls: Set<usize>,
+        /// Calls that may wait until one of those has ended. Default: 0.
+        queue: Set<Number>,
+        /// How long one of them waits. Default: `"5 s"`.
+        queue_wait: Set<Span>,
+        /// Calls that one principal may have in flight, those that wait among them, unless
+        /// `[principals]` says another number. Default: as many as come.
+        max_calls_per_principal: Set<usize>,
         /// How long a connection may wait for its next request: longer than a load balancer in
         /// front keeps one that it does not use. Default: `"120 s"`.
         keep_alive_timeout: Set<Span>,
@@ -223,6 +242,9 @@ section! {
         sticky: Set<Size>,
         /// Other ids and ARNs for the same model.
         aliases: Vec<Set<String>>,
+        /// What its calls are told apart by in the log, such as the tags of the application
+        /// inference profile that the id names: up to 50.
+        tags: Named<Set<Tag>>,
         ;
         serving: Serving,
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::contract::{Contract, Family};
 use super::reach::{Http, Place, SageMaker};
 use super::value::words;
-use super::{Keys, Problem};
+use super::{Keys, Limits, Principal, Problem};
 
 /// Everything the operator decided.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Who may call.
     pub auth: Auth,
+    /// What is said of single callers.
+    pub principals: Vec<Principal>,
     /// How the log is written.
     pub log: Log,
     /// What one process takes on.
@@ -153,47 +155,6 @@ words! {
     }
 }
 
-/// What one process takes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The largest body of one request, in bytes.
-    pub max_body: usize,
-    /// The largest body of a unary answer, in bytes.
-    pub max_answer: usize,
-    /// All request bodies in flight together, in bytes.
-    pub body_budget: usize,
-    /// How long a request's body may take to arrive.
-    pub body_timeout: Duration,
-    /// How long a request's head may take to arrive.
-    pub header_timeout: Duration,
-    /// Callers' connections that are open at once.
-    pub max_connections: usize,
-    /// Calls that are answered at once.
-    pub max_calls: usize,
-    /// How long a connection may wait for its next request.
-    pub keep_alive_timeout: Duration,
-    /// How long a caller may leave an answer unread before the connection is ended.
-    pub write_timeout: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_body: 25_000_000, // the service model's limit of an InvokeModel body
-            max_answer: 25_000_000,
-            body_budget: 256_000_000,
-            body_timeout: Duration::from_mins(1),
-            header_timeout: Duration::from_secs(10),
-            max_connections: 10_000,
-            max_calls: 1024,
-            // Longer than load balancers and the pools of the usual clients keep a connection that
-            // they do not use: who closes first must be the one who might still ask.
-            keep_alive_timeout: Duration::from_mins(2),
-            write_timeout: Duration::from_mins(1),
-        }
-    }
-}
-
 /// How the process ends once it was asked to. Both times begin with the signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drain {
@@ -225,6 +186,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// What holds for all of them.
     pub fleet: Fleet,
+    /// What its calls are told apart by in the log, in the order of the file.
+    pub tags: Vec<(String, String)>,
 }
 
 /// What holds for all targets of a model.

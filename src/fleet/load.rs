@@ -6,6 +6,12 @@ use std::time::Duration;
 /// How much of the average one new latency is.
 const SHARE: f64 = 0.2;
 
+/// Counts one more, unless there are `most` already.
+pub(super) fn begin(count: &AtomicUsize, most: Option<usize>) -> bool {
+    let more = |now| most.is_none_or(|most| now < most).then_some(now + 1);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+}
+
 /// Calls in flight, and how long the target takes to begin an answer.
 #[derive(Debug, Default)]
 pub(super) struct Load {
@@ -19,8 +25,9 @@ impl Load {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(super) fn begin(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    /// One call more, unless there are `most` already.
+    pub(super) fn begin(&self, most: Option<usize>) -> bool {
+        begin(&self.in_flight, most)
     }
 
     pub(super) fn end(&self) {

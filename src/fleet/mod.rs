@@ -27,6 +27,7 @@ use tower::retry::budget::{Budget as _, TpsBudget};
 
 pub use affinity::affinity;
 pub use health::{Fault, Standing};
+pub use queue::{Line, Waits};
 
 use self::health::Health;
 use self::load::Load;
@@ -110,11 +111,16 @@ pub struct Fleet {
     members: Box<[(Member, Arc<State>)]>,
     settings: Settings,
     clock: Clock,
-    /// Calls in flight to all of them.
-    in_flight: Arc<AtomicUsize>,
-    waiting: AtomicUsize,
-    room: Arc<Notify>,
+    all: Arc<All>,
     budget: TpsBudget,
+}
+
+/// The calls to a model, whichever configuration they began with.
+#[derive(Debug, Default)]
+struct All {
+    in_flight: AtomicUsize,
+    line: Line,
+    room: Notify,
 }
 
 /// Why no target can be asked now.
@@ -137,11 +143,21 @@ impl Fleet {
             members: members.into_iter().collect(),
             settings,
             clock,
-            in_flight: Arc::default(),
-            waiting: AtomicUsize::new(0),
-            room: Arc::default(),
+            all: Arc::default(),
             budget: TpsBudget::new(RETRY_WINDOW, RETRY_MINIMUM, RETRY_SHARE),
         }
+    }
+
+    /// The same fleet, which takes the place of the one `before`: that one's calls count against
+    /// its limits, and who waits there stands before who comes here.
+    #[must_use]
+    pub fn in_place_of(self, before: &Self) -> Self {
+        Self { all: Arc::clone(&before.all), ..self }
+    }
+
+    /// Calls in flight to all targets together.
+    pub fn in_flight(&self) -> usize {
+        self.all.in_flight.load(Ordering::Relaxed)
     }
 
     /// What holds for all of them.
@@ -162,11 +178,23 @@ impl Fleet {
         random: &mut fastrand::Rng,
     ) -> Result<Lease, Unavailable> {
         let now = self.clock.monotonic();
-        if self
-            .settings
-            .max_calls
-            .is_some_and(|most| self.in_flight.load(Ordering::Relaxed) >= most)
-        {
+        loop {
+            let index = self.pick(tried, affinity, random, now)?;
+            // The last place may have been taken meanwhile: then another look tells so.
+            if let Some(lease) = Lease::take(self, index, now) {
+                return Ok(lease);
+            }
+        }
+    }
+
+    fn pick(
+        &self,
+        tried: &[usize],
+        affinity: Option<u64>,
+        random: &mut fastrand::Rng,
+        now: Duration,
+    ) -> Result<usize, Unavailable> {
+        if self.settings.max_calls.is_some_and(|most| self.in_flight() >= most) {
             return Err(Unavailable::Full);
         }
         let mut full = false;
@@ -200,11 +228,7 @@ impl Fleet {
             (_, Some((_, index))) if !full => Some(index),
             _ => None,
         };
-        let Some(index) = chosen else {
-            return Err(if full { Unavailable::Full } else { Unavailable::Tried });
-        };
-        let (_, state) = self.members.get(index).ok_or(Unavailable::Tried)?;
-        Ok(Lease::new(self, index, state, now))
+        chosen.ok_or(if full { Unavailable::Full } else { Unavailable::Tried })
     }
 
     /// The less loaded of two that were drawn by weight.
@@ -273,8 +297,7 @@ impl Fleet {
 pub struct Lease {
     index: usize,
     state: Arc<State>,
-    all: Arc<AtomicUsize>,
-    room: Arc<Notify>,
+    all: Arc<All>,
     clock: Clock,
     started: Duration,
     /// Whether this call tries a target that rested.
@@ -282,19 +305,26 @@ pub struct Lease {
 }
 
 impl Lease {
-    fn new(fleet: &Fleet, index: usize, state: &Arc<State>, now: Duration) -> Self {
+    /// `None` where a limit has been reached.
+    fn take(fleet: &Fleet, index: usize, now: Duration) -> Option<Self> {
+        let (member, state) = fleet.members.get(index)?;
+        let all = &fleet.all;
+        if !load::begin(&all.in_flight, fleet.settings.max_calls) {
+            return None;
+        }
+        if !state.load.begin(member.max_concurrency) {
+            all.in_flight.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
         fleet.budget.deposit();
-        fleet.in_flight.fetch_add(1, Ordering::Relaxed);
-        state.load.begin();
-        Self {
+        Some(Self {
             index,
             state: Arc::clone(state),
-            all: Arc::clone(&fleet.in_flight),
-            room: Arc::clone(&fleet.room),
+            all: Arc::clone(all),
             clock: fleet.clock.clone(),
             started: now,
             probes: state.health.begin(now),
-        }
+        })
     }
 
     /// Which of the fleet's members it is.
@@ -323,7 +353,7 @@ impl Drop for Lease {
             self.state.health.abandoned(); // its caller left before anything was learnt
         }
         self.state.load.end();
-        self.all.fetch_sub(1, Ordering::Relaxed);
-        self.room.notify_one();
+        self.all.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.all.room.notify_one();
     }
 }

@@ -16,24 +16,25 @@ impl Fleet {
         affinity: Option<u64>,
         random: &mut fastrand::Rng,
     ) -> Result<Lease, Unavailable> {
+        let all = &self.all;
         // Nobody overtakes those who wait.
-        if self.waiting.load(Ordering::Relaxed) == 0 {
+        if all.line.is_empty() {
             match self.choose(tried, affinity, random) {
                 Err(Unavailable::Full) => {}
                 chosen => return chosen,
             }
         }
-        let _place = Place::take(&self.waiting, self.settings.queue).ok_or(Unavailable::Full)?;
+        let _waits = all.line.enter(self.settings.queue).ok_or(Unavailable::Full)?;
         let deadline = Instant::now() + self.settings.queue_wait;
         loop {
             // Enlisted before it looks, so that no room that is made meanwhile goes unseen.
-            let mut room = std::pin::pin!(self.room.notified());
+            let mut room = std::pin::pin!(all.room.notified());
             room.as_mut().enable();
             match self.choose(tried, affinity, random) {
                 Err(Unavailable::Full) => {}
                 chosen => {
                     // Room for two may have woken one alone.
-                    self.room.notify_one();
+                    all.room.notify_one();
                     return chosen;
                 }
             }
@@ -43,22 +44,39 @@ impl Fleet {
 
     /// Calls that wait for room.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.all.line.len()
     }
 }
 
-/// A place in the queue, until it is dropped.
-struct Place<'a>(&'a AtomicUsize);
+/// How many wait, and never more than may. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct Line(Arc<AtomicUsize>);
 
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
+impl Line {
+    /// One more waits until the guard is dropped; `None` where `most` wait already.
+    pub fn enter(&self, most: usize) -> Option<Waits> {
         let more = |now: usize| (now < most).then_some(now + 1);
-        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(waiting))
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Waits(self.clone()))
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
-impl Drop for Place<'_> {
+/// One that waits, until it is dropped.
+#[derive(Debug)]
+pub struct Waits(Line);
+
+impl Drop for Waits {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -18,6 +18,7 @@ use super::admit::Budget;
 use super::{Admitted, Answering, Signed};
 use crate::auth::{Authenticator, Claim};
 use crate::clock::Clock;
+use crate::meter::Refusal;
 use crate::wire::Body;
 use crate::{Code, Error, Result};
 
@@ -108,7 +109,8 @@ impl AuthLayer {
         };
         // What has no body needs no room for the largest.
         let announced = announced.or_else(|| body.is_end_stream().then_some(0));
-        let share = budget.share(announced.unwrap_or(budget.max_body())).await?;
+        let share = budget.share(announced.unwrap_or(budget.max_body())).await;
+        let share = share.inspect_err(|_| record.refused(Refusal::BodyMemory))?;
         let Ok(read) = timeout(budget.deadline(), read(&mut body, &budget)).await else {
             return Err(Error::validation("The request body did not arrive in time."));
         };

@@ -68,7 +68,7 @@ where
                 _ => None,
             };
             if let Some(deployment) = &deployment {
-                record.model(&deployment.model_id);
+                record.model(&deployment.model_id, deployment.tags.as_ref());
             }
             let operation: Operation = route.operation;
             let call =

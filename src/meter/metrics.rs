@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -14,13 +15,22 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::record::{Ended, Facts};
+use super::readings::{Gauges, Readings};
+use super::record::{Ended, Facts, UpstreamFailure};
 use crate::Code;
 
+/// Looks at what can be counted at any time.
+type Look = dyn Fn(&mut Readings) + Send + Sync;
+
 /// All metrics of a gateway.
-#[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// What is looked at when the metrics are asked for.
+    look: Mutex<Arc<Look>>,
+    looked: Gauges,
+    refused: Family<Refused, Counter>,
+    upstream_failures: Family<Failed, Counter>,
+    retries: Family<Retried, Counter>,
     in_flight: Gauge,
     calls: Family<Call, Counter>,
     tokens: Family<Tokens, Counter>,
@@ -48,6 +58,23 @@ struct Reloaded {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failed {
+    model: String,
+    target: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Retried {
+    model: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Call {
     operation: &'static str,
     model: String,
@@ -72,6 +99,12 @@ struct Answer {
 const SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 180.0, 600.0];
 
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -84,6 +117,11 @@ impl Metrics {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let mut registry = Registry::with_prefix("helan");
         let this = Self {
+            look: Mutex::new(Arc::new(|_: &mut Readings| {})),
+            looked: Gauges::default(),
+            refused: Family::default(),
+            upstream_failures: Family::default(),
+            retries: Family::default(),
             in_flight: Gauge::default(),
             calls: Family::default(),
             tokens: Family::default(),
@@ -124,6 +162,8 @@ impl Metrics {
             Unit::Seconds,
             this.first_event.clone(),
         );
+        this.register_failures(&mut registry);
+        this.looked.register(&mut registry);
         registry.register("connections", "Open connections of callers", this.connections.clone());
         registry.register_with_unit(
             "request_bodies_in_flight",
@@ -150,6 +190,24 @@ impl Metrics {
         Self { registry, ..this }
     }
 
+    fn register_failures(&self, registry: &mut Registry) {
+        registry.register(
+            "refused",
+            "Calls that the gateway refused for want of room, by what there was none of",
+            self.refused.clone(),
+        );
+        registry.register(
+            "upstream_failures",
+            "Attempts in which a target failed, by how it did",
+            self.upstream_failures.clone(),
+        );
+        registry.register(
+            "retries",
+            "Attempts with another target, after one that failed",
+            self.retries.clone(),
+        );
+    }
+
     pub(super) fn arrived(&self) {
         self.in_flight.inc();
     }
@@ -159,6 +217,13 @@ impl Metrics {
         let operation = facts.operation.unwrap_or("none");
         let model = facts.model.as_deref().unwrap_or_default().to_owned();
         let code = facts.code.map_or("", Code::name);
+        if let Some(refused) = facts.refused {
+            self.refused.get_or_create(&Refused { reason: refused.as_str() }).inc();
+        }
+        if facts.retries > 0 {
+            let retried = Retried { model: model.clone() };
+            self.retries.get_or_create(&retried).inc_by(facts.retries.into());
+        }
         self.calls
             .get_or_create(&Call { operation, model: model.clone(), code, ended: ended.as_str() })
             .inc();
@@ -182,6 +247,23 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    pub(super) fn upstream_failed(
+        &self,
+        model: Option<&Arc<str>>,
+        target: Option<&Arc<str>>,
+        how: UpstreamFailure,
+    ) {
+        let label = |name: Option<&Arc<str>>| name.map(ToString::to_string).unwrap_or_default();
+        let failed = Failed { model: label(model), target: label(target), kind: how.as_str() };
+        self.upstream_failures.get_or_create(&failed).inc();
+    }
+
+    /// What `look` sees is told whenever the metrics are asked for, instead of what was looked at
+    /// before.
+    pub fn observe(&self, look: impl Fn(&mut Readings) + Send + Sync + 'static) {
+        *self.look.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(look);
     }
 
     /// Counts a configuration that was read again.
@@ -213,6 +295,11 @@ impl Metrics {
 
     /// The text that Prometheus scrapes (`OpenMetrics`).
     pub fn render(&self) -> String {
+        // One at a time: the gauges are set anew for each.
+        let look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readings = Readings::default();
+        look(&mut readings);
+        self.looked.set(&readings);
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             let _ = write!(text, "# {error}");

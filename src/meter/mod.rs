@@ -5,9 +5,11 @@
 //! body, with how the call ended; refused calls have one too. Nothing else logs a call.
 
 mod metrics;
+mod readings;
 mod record;
 mod stage;
 
 pub use metrics::{BodyGuard, ConnectionGuard, Metrics, Reload};
-pub use record::{Ended, Meter, Record};
+pub use readings::Readings;
+pub use record::{Ended, Meter, Record, Refusal, UpstreamFailure};
 pub use stage::Stage;

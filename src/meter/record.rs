@@ -89,6 +89,68 @@ impl Ended {
     }
 }
 
+/// Why the gateway itself refused a call that it could have answered another time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Its caller has its own share of calls in flight.
+    PrincipalShare,
+    /// As many calls as may are in flight, and as many as may wait.
+    GatewayFull,
+    /// All targets of its model have as many calls as they may.
+    ModelFull,
+    /// The memory for bodies is used up.
+    BodyMemory,
+}
+
+impl Refusal {
+    /// The word in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PrincipalShare => "principal_share",
+            Self::GatewayFull => "gateway_full",
+            Self::ModelFull => "model_full",
+            Self::BodyMemory => "body_memory",
+        }
+    }
+}
+
+/// How a target failed a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamFailure {
+    /// It could not be reached.
+    Unreachable,
+    /// Its platform throttled the call.
+    Throttled,
+    /// Its model was not ready.
+    NotReady,
+    /// Its platform declined the call otherwise.
+    Declined,
+    /// Its container answered with an error.
+    Container,
+    /// It took too long.
+    Timeout,
+    /// It failed in another way, before it began to answer.
+    Broken,
+    /// It failed after it had begun to answer.
+    InAnswer,
+}
+
+impl UpstreamFailure {
+    /// The word in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Throttled => "throttled",
+            Self::NotReady => "not_ready",
+            Self::Declined => "declined",
+            Self::Container => "container",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::InAnswer => "in_answer",
+        }
+    }
+}
+
 /// The record of one call. Shared by all who learn something about it; closed once.
 pub struct Record {
     id: String,
@@ -111,6 +173,7 @@ pub(super) struct Facts {
     pub(super) status: Option<u16>,
     pub(super) code: Option<Code>,
     pub(super) reason: Option<String>,
+    pub(super) refused: Option<Refusal>,
     pub(super) usage: Option<TokenUsage>,
     pub(super) stop_reason: Option<&'static str>,
     pub(super) bytes_in: u64,
@@ -123,6 +186,8 @@ pub(super) struct Facts {
     pub(super) retries: u32,
     pub(super) adapted: Vec<Adaptation>,
     pub(super) request_metadata: Option<String>,
+    /// The model's tags, as JSON.
+    pub(super) tags: Option<Arc<str>>,
     /// The gateway's own end came before that of the call.
     pub(super) cut: bool,
 }
@@ -175,9 +240,12 @@ impl Record {
         });
     }
 
-    /// The deployment that serves the model, as the configuration names it.
-    pub fn model(&self, model: &Arc<str>) {
-        self.note(|facts| facts.model = Some(Arc::clone(model)));
+    /// The deployment that serves the model, as the configuration names it, and its tags as JSON.
+    pub fn model(&self, model: &Arc<str>, tags: Option<&Arc<str>>) {
+        self.note(|facts| {
+            facts.model = Some(Arc::clone(model));
+            facts.tags = tags.cloned();
+        });
     }
 
     /// The target that is called, and whether its answer is streamed to us.
@@ -191,6 +259,19 @@ impl Record {
     /// Another target is tried.
     pub fn retried(&self) {
         self.note(|facts| facts.retries += 1);
+    }
+
+    /// The gateway itself refuses the call.
+    pub fn refused(&self, why: Refusal) {
+        self.note(|facts| facts.refused = Some(why));
+    }
+
+    /// A target failed: `target`, or else the one that was called last.
+    pub fn upstream_failed(&self, target: Option<&Arc<str>>, how: UpstreamFailure) {
+        self.note(|facts| {
+            let target = target.or(facts.target.as_ref());
+            self.meter.metrics.upstream_failed(facts.model.as_ref(), target, how);
+        });
     }
 
     /// Who calls, where it is known.
@@ -336,6 +417,7 @@ impl Record {
             family = facts.family,
             adapted = adapted(&facts.adapted),
             request_metadata = facts.request_metadata,
+            tags = facts.tags.as_deref(),
             "call"
         );
     }

@@ -13,7 +13,7 @@ use crate::converse::{
 };
 use crate::error::Upstream;
 use crate::fleet::{Fault, Lease};
-use crate::meter::Record;
+use crate::meter::{Record, UpstreamFailure};
 use crate::tokenizer::{Passage, Tokenizer};
 use crate::workers::Workers;
 use crate::{Code, Error, Result};
@@ -137,6 +137,7 @@ impl Answer {
     /// fail, whatever carried it to us.
     fn failed(&mut self, error: Error) -> Error {
         self.body = None;
+        self.record.upstream_failed(None, UpstreamFailure::InAnswer);
         if is_targets_own(error.code()) {
             self.lease.failed(Fault::Broken);
         }

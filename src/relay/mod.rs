@@ -27,7 +27,7 @@ use crate::config::Unary;
 use crate::container::{Counting, Decoder, Mode};
 use crate::converse::{Ask, ContentBlock, Input};
 use crate::fleet::{Lease, affinity};
-use crate::meter::Record;
+use crate::meter::{Record, UpstreamFailure};
 use crate::tokenizer::{Passage, Tokenizer};
 use crate::transport::{Failure, Hints};
 use crate::wire::{Payload, Reply};
@@ -105,7 +105,9 @@ impl Relay {
             match sent {
                 Ok(reply) => {
                     lease.answered();
-                    return self.collect(reply).await;
+                    return self.collect(reply).await.inspect_err(|_| {
+                        record.upstream_failed(Some(&target.name), UpstreamFailure::InAnswer);
+                    });
                 }
                 Err(failure) => search.failed(lease, target, failure).await?,
             }

@@ -10,7 +10,7 @@ use super::reach::Search;
 use crate::catalog::{Deployment, Target};
 use crate::converse::TokenUsage;
 use crate::error::Upstream;
-use crate::meter::Record;
+use crate::meter::{Record, UpstreamFailure};
 use crate::transport::{Failure, Hints};
 use crate::wire::Payload;
 use crate::{Code, Error, Result, embed, rerank};
@@ -99,7 +99,11 @@ impl Relay {
             match sent {
                 Ok(reply) => {
                     lease.answered();
-                    return Ok((target, self.collect(reply).await?.1));
+                    let answer = self.collect(reply).await;
+                    let answer = answer.inspect_err(|_| {
+                        record.upstream_failed(Some(&target.name), UpstreamFailure::InAnswer);
+                    })?;
+                    return Ok((target, answer.1));
                 }
                 Err(failure) => search.failed(lease, target, failure).await?,
             }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::catalog::{Deployment, Target};
 use crate::error::Upstream;
 use crate::fleet::{Fault, Lease, Unavailable};
-use crate::meter::Record;
+use crate::meter::{Record, Refusal, UpstreamFailure};
 use crate::transport::Failure;
 use crate::{Code, Error, Result};
 
@@ -59,7 +59,12 @@ impl<'d, 'r> Search<'d, 'r> {
         let fleet = &self.deployment.fleet;
         let lease = match fleet.lease(&self.tried, self.affinity, &mut self.random).await {
             Ok(lease) => lease,
-            Err(Unavailable::Full) => return Err(self.last.take().unwrap_or_else(full)),
+            Err(Unavailable::Full) => {
+                return Err(self.last.take().unwrap_or_else(|| {
+                    self.record.refused(Refusal::ModelFull);
+                    full()
+                }));
+            }
             Err(Unavailable::Tried) => {
                 return Err(self.last.take().unwrap_or_else(Error::internal));
             }
@@ -79,6 +84,9 @@ impl<'d, 'r> Search<'d, 'r> {
     ) -> Result<()> {
         let costs_nothing = matches!(failure, Failure::Unasked(_));
         let may_have_run = matches!(failure, Failure::Container { .. } | Failure::Other(_));
+        if let Some(how) = how(&failure) {
+            self.record.upstream_failed(Some(&target.name), how);
+        }
         match fault(&failure) {
             Some(fault) => lease.failed(fault),
             None if costs_nothing => {}
@@ -129,6 +137,24 @@ fn fault(failure: &Failure) -> Option<Fault> {
         }
         Failure::Other(error) => (error.code() != Code::Validation).then_some(Fault::Broken),
     }
+}
+
+/// The same, as it is counted.
+fn how(failure: &Failure) -> Option<UpstreamFailure> {
+    Some(match failure {
+        Failure::Unasked(_) => return None,
+        Failure::Unreached(_) => UpstreamFailure::Unreachable,
+        Failure::Declined(error) => match error.code() {
+            Code::Throttling => UpstreamFailure::Throttled,
+            Code::ModelNotReady => UpstreamFailure::NotReady,
+            _ => UpstreamFailure::Declined,
+        },
+        Failure::Container { .. } => UpstreamFailure::Container,
+        Failure::Other(error) => match error.code() {
+            Code::ModelTimeout => UpstreamFailure::Timeout,
+            _ => UpstreamFailure::Broken,
+        },
+    })
 }
 
 fn full() -> Error {

@@ -51,8 +51,8 @@ def certify(directory: Path):
 class Front:
     """A gateway with nginx in front of it."""
 
-    def __init__(self, directory: Path, upstream: str):
-        self.behind = start_gateway(directory, upstream)
+    def __init__(self, directory: Path, upstream: str, more: str = ""):
+        self.behind = start_gateway(directory, upstream, more)
         self.port = free_port()
         self.certificate = directory / "chain.pem"
         certify(directory)

@@ -250,6 +250,60 @@ async fn the_queue_is_bounded_fair_and_patient_for_so_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_goes_before_those_of_the_next_configuration() {
+    let clock = clock();
+    let settings = Settings { max_calls: Some(1), queue: 1, ..Settings::default() };
+    let before = fleet_of(&[member(0, 1)], settings.clone(), &clock);
+    let held = before.lease(&[], None, &mut random()).await.unwrap();
+    let waiter = |fleet: &Arc<Fleet>| {
+        let fleet = Arc::clone(fleet);
+        Box::pin(async move { fleet.lease(&[], None, &mut random()).await })
+    };
+    let mut old = waiter(&before);
+    assert!(old.as_mut().now_or_never().is_none());
+    let settings = Settings { queue: 2, ..settings };
+    let members = [(member(0, 1), Arc::new(State::default()))];
+    let after = Fleet::new(members, settings, clock.clone()).in_place_of(&before);
+    let after = Arc::new(after);
+    assert_eq!((after.in_flight(), after.waiting()), (1, 1));
+    let mut new = waiter(&after);
+    assert!(new.as_mut().now_or_never().is_none());
+    drop(held);
+    assert!(new.as_mut().now_or_never().is_none(), "in the order of arrival");
+    let old = old.await.unwrap();
+    assert!(new.as_mut().now_or_never().is_none());
+    drop(old);
+    let new = new.await.unwrap();
+    assert_eq!((before.in_flight(), after.waiting()), (1, 0));
+    drop(new);
+    assert_eq!(after.in_flight(), 0);
+}
+
+#[test]
+fn two_threads_never_take_the_same_last_place() {
+    let clock = clock();
+    let settings = Settings { max_calls: Some(3), ..Settings::default() };
+    let one = Member { max_concurrency: Some(1), ..member(0, 1) };
+    let fleet = fleet_of(&[one, Member { priority: 1, ..one }, member(2, 1)], settings, &clock);
+    std::thread::scope(|threads| {
+        for seed in 0..4 {
+            let fleet = &fleet;
+            threads.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed);
+                for _ in 0..5_000 {
+                    let lease = fleet.choose(&[], None, &mut random);
+                    let each: Vec<_> = fleet.states().map(|state| state.in_flight()).collect();
+                    assert!(each[0] <= 1 && each[1] <= 1, "{each:?}");
+                    assert!(fleet.in_flight() <= 3);
+                    drop(lease);
+                }
+            });
+        }
+    });
+    assert_eq!(fleet.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn retries_are_a_part_of_the_calls() {
     let clock = clock();
     let fleet = fleet(&[member(0, 1)], &clock);

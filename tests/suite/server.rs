@@ -8,7 +8,7 @@ use helan::auth::Authenticator;
 use helan::catalog::Catalog;
 use helan::clock::Clock;
 use helan::layers::admit::Budget;
-use helan::layers::limits::LimitsLayer;
+use helan::layers::limits::{Bounds, LimitsLayer, Places};
 use helan::meter::{Meter, Metrics};
 use helan::server::{Admin, Live, Options, Server};
 use helan::stack;
@@ -36,7 +36,7 @@ async fn http2_without_requests_gives_its_place_back() {
         budget: Budget::new(1024, 1024, IN_VAIN, meter.clone()),
         authenticator: Authenticator::none(),
         catalog: Arc::new(catalog),
-        limits: LimitsLayer::new(1),
+        limits: LimitsLayer::new(Places::new(1), Bounds::default()),
         max_answer: 1,
         meter: meter.clone(),
     });

@@ -16,7 +16,7 @@ use helan::container::{Container, Decoder, Mode, Speaks};
 use helan::converse::{Ask, Event};
 use helan::layers::Inbound;
 use helan::layers::admit::Budget;
-use helan::layers::limits::LimitsLayer;
+use helan::layers::limits::{Bounds, LimitsLayer, Places};
 use helan::meter::{Meter, Metrics};
 use helan::stack::{self, Gateway};
 use helan::transport::{Failure, Hints, Transport};
@@ -76,6 +76,10 @@ struct Rig {
 }
 
 fn rig_with(container: Arc<dyn Container>, max_calls: usize, budget: u64) -> Rig {
+    rig_within(container, max_calls, budget, Bounds::default())
+}
+
+fn rig_within(container: Arc<dyn Container>, max_calls: usize, budget: u64, bounds: Bounds) -> Rig {
     let clock = Clock::manual(time::macros::datetime!(2026-11-20 23:22:04 UTC), 7);
     let meter = Meter::new(clock, Arc::new(Metrics::new()));
     let upstream = Arc::new(Upstream::default());
@@ -89,7 +93,7 @@ fn rig_with(container: Arc<dyn Container>, max_calls: usize, budget: u64) -> Rig
         budget: Budget::new(budget, 1024, Duration::from_secs(5), meter.clone()),
         authenticator: Authenticator::none(),
         catalog: Arc::new(catalog.expect("a catalogue")),
-        limits: LimitsLayer::new(max_calls),
+        limits: LimitsLayer::new(Places::new(max_calls), bounds),
         max_answer: 4096,
         meter: meter.clone(),
     });
@@ -244,6 +248,24 @@ async fn what_the_container_refused_reaches_the_caller_in_its_words() {
         (&answer["originalStatusCode"], &answer["resourceName"]),
         (&500.into(), &"e".into())
     );
+}
+
+#[tokio::test]
+async fn nobody_has_a_share_where_nobody_is_asked_who_calls() {
+    let bounds = Bounds { share: Some(1), ..Bounds::default() };
+    let rig = rig_within(Arc::new(OpenAi::default()), 2, 64 * 1024, bounds);
+    let mut held = vec![];
+    for _ in 0..2 {
+        let _upstream = rig.upstream.script();
+        let response = rig.post("converse-stream", ASK).await;
+        assert_eq!(response.status(), 200);
+        held.push(response);
+    }
+    let response = rig.post("converse-stream", ASK).await;
+    assert_eq!(response.status(), 503, "the gateway is full, and no caller is over a share");
+    drop(response);
+    let metrics = rig.meter.metrics().render();
+    assert!(metrics.contains(r#"helan_refused_total{reason="gateway_full"} 1"#), "{metrics}");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::catalog::Deployment;
 use crate::container::{Speaks, no_stream};
 use crate::converse::{Event, MetadataEvent};
 use crate::family::{Chunks, Question, Voice};
-use crate::meter::Record;
+use crate::meter::{Record, UpstreamFailure};
 use crate::ops::stream::{self, Speak};
 use crate::ops::{Call, question};
 use crate::relay::{Relay, Want};
@@ -173,7 +173,12 @@ impl Parts {
     fn frames(self) -> impl Stream<Item = Bytes> + Send {
         futures_util::stream::unfold(self, |mut parts| async move {
             let body = parts.body.as_mut()?;
-            let next = parts.record.in_time(async { body.next().await.transpose() }).await;
+            let record = &parts.record;
+            let part = async {
+                let part = body.next().await.transpose();
+                part.inspect_err(|_| record.upstream_failed(None, UpstreamFailure::InAnswer))
+            };
+            let next = record.in_time(part).await;
             let written = next
                 .transpose()?
                 .and_then(|part| write_chunk(&part, &mut parts.padding, &mut parts.buffer));

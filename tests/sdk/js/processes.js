@@ -42,15 +42,19 @@ export function start(args, environment) {
   });
 }
 
-/** Starts both; `stop` ends them. */
-export async function helan() {
+/** Starts both; `stop` ends them. With the suite's rules or others, and more tables of configuration. */
+export async function helan({ rules: others, more = "" } = {}) {
   const directory = mkdtempSync(join(tmpdir(), "helan-"));
-  const rules = join(suite, "rules.toml");
+  let rules = join(suite, "rules.toml");
+  if (others) {
+    rules = join(directory, "rules.toml");
+    writeFileSync(rules, others);
+  }
   const emulator = await start(["emulate", "--listen", "127.0.0.1:0", "--rules", rules], {});
   const config = join(directory, "helan.toml");
   writeFileSync(
     config,
-    readFileSync(join(suite, "helan.toml"), "utf8")
+    (readFileSync(join(suite, "helan.toml"), "utf8") + more)
       .replace("@keys@", join(suite, "keys.toml"))
       .replaceAll("@tokenizer@", join(root, "tests/fixtures/tokenizer/tokenizer.json"))
       .replace("@emulator@", emulator.url),

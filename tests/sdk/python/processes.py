@@ -74,20 +74,27 @@ class Process:
             self._process.wait()
 
 
-def emulator(directory: Path) -> Process:
+def emulator(directory: Path, rules: str | None = None) -> Process:
+    """With the suite's rules, or with these."""
+    path = HERE / "rules.toml"
+    if rules is not None:
+        directory.mkdir(exist_ok=True)
+        path = directory / "rules.toml"
+        path.write_text(rules)
     return Process(
         "emulate",
         "--listen",
         "127.0.0.1:0",
         "--rules",
-        str(HERE / "rules.toml"),
+        str(path),
         log=directory / "emulator.log",
         environment={},
     )
 
 
-def gateway(directory: Path, upstream: str) -> Process:
-    config = (HERE / "helan.toml").read_text()
+def gateway(directory: Path, upstream: str, more: str = "") -> Process:
+    """With the suite's configuration, and more tables at its end."""
+    config = (HERE / "helan.toml").read_text() + more
     config = config.replace("@keys@", str(HERE / "keys.toml")).replace("@emulator@", upstream)
     config = config.replace("@tokenizer@", str(TOKENIZER))
     path = directory / "helan.toml"

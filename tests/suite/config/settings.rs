@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use helan::config::{
-    ANY_MODEL, AuthMode, BlockOrder, Drain, Http, Limits, LogFormat, LogLevel, SageMaker, Service,
-    Target, TemplateSource, Unary, VARIABLES, load, parse, schema,
+    ANY_MODEL, AuthMode, BlockOrder, Drain, Http, Limits, LogFormat, LogLevel, Principal,
+    SageMaker, Service, Target, TemplateSource, Unary, VARIABLES, load, parse, schema,
 };
 
 use super::{environment, file, owned};
@@ -78,6 +78,10 @@ fn the_example_file_is_complete_and_shows_the_defaults() {
     );
     assert_eq!(config.http, Http::default());
     assert_eq!(config.models[0].block_order, Some(BlockOrder::TextFirst));
+    let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(config.models[0].tags, [tag("team", "search"), tag("cost-center", "4711")]);
+    let demo = Principal { name: "demo".to_owned(), max_calls: Some(64) };
+    assert_eq!(config.principals, [demo]);
     assert_eq!(
         config.models[1].targets[0],
         Target {
@@ -183,6 +187,22 @@ fn the_environment_alone_suffices_for_a_sidecar() {
     assert_eq!(config.auth.mode, AuthMode::Keys);
     assert_eq!(config.auth.keys.access_keys[0].principal, "sidecar");
     assert_eq!(config.auth.keys.access_keys[0].secret.expose(), "hunter2");
+}
+
+#[test]
+fn shares_and_the_queue_come_from_the_file_and_the_environment() {
+    let text = "auth.mode = 'none'\nmodels.m.endpoint = 'ep'\n\
+                [limits]\nmax_calls = 8\nqueue = 0\nqueue_wait = '250 ms'\n";
+    let env = owned(&[("HELAN_QUEUE", "16"), ("HELAN_MAX_CALLS_PER_PRINCIPAL", "4")]);
+    let limits = parse("helan.toml".as_ref(), text, env).unwrap().limits;
+    let shares = Limits {
+        max_calls: 8,
+        queue: 16,
+        queue_wait: Duration::from_millis(250),
+        max_calls_per_principal: Some(4),
+        ..Limits::default()
+    };
+    assert_eq!(limits, shares);
 }
 
 #[test]

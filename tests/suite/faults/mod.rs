@@ -129,11 +129,28 @@ impl Bench {
         Client::from_conf(config)
     }
 
+    async fn metrics(&self) -> String {
+        let get = b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        String::from_utf8(send(self.gateway.admin.unwrap(), &[get]).await.body).unwrap()
+    }
+
+    /// Gauges of callers, models and targets that are not at zero.
+    async fn busy(&self) -> Vec<String> {
+        let text = self.metrics().await;
+        let gauges: Vec<_> = text
+            .lines()
+            .filter(|line| line.contains("_calls_in_flight{") || line.contains("_calls_waiting{"))
+            .collect();
+        for kind in ["principal", "model", "target"] {
+            assert!(gauges.iter().any(|line| line.starts_with(&format!("helan_{kind}"))), "{text}");
+        }
+        let busy = gauges.into_iter().filter(|line| !line.ends_with(" 0"));
+        busy.map(ToOwned::to_owned).collect()
+    }
+
     /// A gauge or a counter without labels.
     async fn metric(&self, name: &str) -> u64 {
-        let get = b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        let answer = send(self.gateway.admin.unwrap(), &[get]).await;
-        let text = String::from_utf8(answer.body).unwrap();
+        let text = self.metrics().await;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
     }
@@ -151,6 +168,7 @@ impl Bench {
         {
             eventually(gauge, async || self.metric(gauge).await == 0).await;
         }
+        eventually("callers, models and targets", async || self.busy().await.is_empty()).await;
         eventually("the proxy's calls end", async || self.proxy.all().open == 0).await;
         eventually("the emulator's calls end", async || {
             let ended = self.emulated("completed").await

@@ -26,7 +26,12 @@ impl Connection {
     }
 
     pub(super) async fn send(&mut self, path: &str, body: &str) -> io::Result<()> {
-        let head = head(self.at, "POST", path, body.as_bytes(), now());
+        self.send_as(KEY, path, body).await
+    }
+
+    /// Asks with another key, of the same secret.
+    pub(super) async fn send_as(&mut self, key: &str, path: &str, body: &str) -> io::Result<()> {
+        let head = signed(self.at, "POST", path, body.as_bytes(), (key, SECRET), now());
         let head = head.replace("Connection: close\r\n", "");
         self.stream.write_all(&[head.as_bytes(), body.as_bytes()].concat()).await
     }

@@ -7,6 +7,7 @@ mod embedding;
 mod invoke;
 mod keep_alive;
 mod lifecycle;
+mod limits;
 mod log;
 mod ping;
 mod raw_sockets;
@@ -138,6 +139,15 @@ struct Pair {
 
 /// In what is appended to its configuration, `EMULATOR` stands for the emulator's URL.
 fn pair(rules: &str, more: &str) -> Pair {
+    pair_of(
+        &format!("[[access_key]]\nid = \"{KEY}\"\nsecret = \"{SECRET}\"\nprincipal = \"tests\"\n"),
+        rules,
+        more,
+    )
+}
+
+/// The same, for the callers of this key file.
+fn pair_of(keys: &str, rules: &str, more: &str) -> Pair {
     let files = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| -> String {
         let path: PathBuf = files.path().join(name);
@@ -146,10 +156,7 @@ fn pair(rules: &str, more: &str) -> Pair {
     };
     let rules = write("rules.toml", &format!("[endpoints.e]\n{rules}"));
     let emulator = Process::start(&["emulate", "--listen", "127.0.0.1:0", "--rules", &rules]);
-    write(
-        "keys.toml",
-        &format!("[[access_key]]\nid = \"{KEY}\"\nsecret = \"{SECRET}\"\nprincipal = \"tests\"\n"),
-    );
+    write("keys.toml", keys);
     let config = write(
         "helan.toml",
         &format!(

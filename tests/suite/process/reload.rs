@@ -11,7 +11,7 @@ use super::keep_alive::{Connection, frames, get, metric};
 use super::running::until;
 use super::*;
 
-fn write(pair: &Pair, name: &str, change: impl FnOnce(String) -> String) {
+pub(super) fn write(pair: &Pair, name: &str, change: impl FnOnce(String) -> String) {
     let path = pair.files.path().join(name);
     let text = change(std::fs::read_to_string(&path).unwrap_or_default());
     // As careful writers do: a new file takes the place of the old one.
@@ -20,7 +20,7 @@ fn write(pair: &Pair, name: &str, change: impl FnOnce(String) -> String) {
     std::fs::rename(new, path).unwrap();
 }
 
-fn applied(times: usize) -> String {
+pub(super) fn applied(times: usize) -> String {
     format!(r#"helan_reloads_total{{result="applied"}} {times}"#)
 }
 
