@@ -136,7 +136,7 @@ struct Emulate {
 
 #[derive(Debug, Args)]
 struct Ping {
-    /// The configuration file of the gateway; without it, that of HELAN_CONFIG, and HELAN_* variables
+    /// The configuration file of the gateway; without it, that of `HELAN_CONFIG`, and `HELAN_*` variables
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// What to ask instead of /ping on the address that the configuration has
