@@ -367,6 +367,9 @@ async fn bodies_wait_for_memory_and_give_it_back() {
     assert!((&mut first).now_or_never().is_none(), "its answer has not come");
     let refused = second.as_mut().await;
     assert_eq!(refused.status(), 503, "no memory came free in time");
+    drop(refused);
+    let metrics = rig.meter.metrics().render();
+    assert!(metrics.contains(r#"helan_refused_total{reason="body_memory"} 1"#), "{metrics}");
 
     let answer = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"Ni"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}"#;
     upstream.send(Ok(Bytes::from_static(answer.as_bytes()))).await.unwrap();
