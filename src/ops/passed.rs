@@ -16,12 +16,12 @@ use serde::Deserialize;
 use super::runtime::broken;
 use super::{Call, Operation, question};
 use crate::converse::TokenUsage;
-use crate::meter::Record;
+use crate::meter::{Record, UpstreamFailure};
 use crate::relay::Relay;
 use crate::transport::{Passed, Verbatim};
 use crate::wire::frame::{self, MAX_FRAME};
 use crate::wire::{Body, Dialect, Exceptions, error_body};
-use crate::{Error, Result};
+use crate::{Code, Error, Result};
 
 /// Answers one call.
 pub(super) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
@@ -142,17 +142,27 @@ fn frames(
                     read.err()
                 }
                 Ok(None) if decoder.finish().is_ok() => return None,
-                Ok(None) => Some(Error::from(frame::Error::Truncated)),
+                Ok(None) => Some(cut_off()),
                 Err(error) => Some(error),
             };
             let Some(error) = failure else {
                 return Some((out.freeze(), Some((parts, decoder, record))));
             };
+            record.upstream_failed(None, UpstreamFailure::InAnswer);
             record.failed(&error);
             broken(&error, exceptions, &mut out);
             return Some((out.freeze(), None));
         }
     })
+}
+
+/// The other Bedrock's answer ended within a frame.
+fn cut_off() -> Error {
+    Error::new(
+        Code::ModelStreamError,
+        "The connection to the model broke before its answer was complete. Try your request again.",
+    )
+    .because(frame::Error::Truncated)
 }
 
 async fn next(parts: &mut BoxStream<'static, Result<Bytes>>) -> Result<Option<Bytes>> {
@@ -192,6 +202,7 @@ fn events(
                 Some((bytes, Some((parts, record))))
             }
             Err(error) => {
+                record.upstream_failed(None, UpstreamFailure::InAnswer);
                 record.failed(&error);
                 let said = error_body(&error, dialect, record.id());
                 let name = if dialect == Dialect::Anthropic { "event: error\n" } else { "" };

@@ -232,11 +232,11 @@ pub fn padding(random: &mut fastrand::Rng) -> &'static str {
     ALPHABET.get(..random.usize(2..=61)).unwrap_or(ALPHABET)
 }
 
-/// One frame, read. Headers that are not strings have been checked and left out.
+/// One frame, read. Its headers have been checked; they stay in the frame's own bytes, since a
+/// stream of tokens has a frame for each and few of its headers are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Names and values in their order.
-    pub headers: Vec<(String, String)>,
+    headers: Bytes,
     /// The payload.
     pub payload: Bytes,
 }
@@ -244,7 +244,21 @@ pub struct Frame {
 impl Frame {
     /// The value of the first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.headers().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// Names and values in their order. Headers that are not strings are left out.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut rest = &self.headers[..];
+        std::iter::from_fn(move || {
+            loop {
+                // Nothing fails here: the frame would not have been read.
+                let (name, value) = next_header(&mut rest).ok()??;
+                if let Some(value) = value {
+                    return Some((name, value));
+                }
+            }
+        })
     }
 }
 
@@ -318,7 +332,9 @@ impl Decoder {
             return Err(Error::Checksum);
         }
         frame.advance(PRELUDE);
-        let headers = read_headers(frame.split_to(headers))?;
+        let headers = frame.split_to(headers);
+        let mut rest = &headers[..];
+        while next_header(&mut rest)?.is_some() {}
         Ok(Some((Frame { headers, payload: frame }, whole)))
     }
 }
@@ -332,36 +348,37 @@ impl Iterator for Decoder {
     }
 }
 
-fn read_headers(mut from: Bytes) -> Result<Vec<(String, String)>, Error> {
-    let mut headers = Vec::new();
-    while from.has_remaining() {
-        let length = from.get_u8().into();
-        let name = text(take(&mut from, length)?)?;
-        let kind = from.try_get_u8().map_err(|_| Error::Header)?;
-        let length = match kind {
-            0 | 1 => 0, // true, false
-            2 => 1,     // byte
-            3 => 2,     // short
-            4 => 4,     // integer
-            5 | 8 => 8, // long, timestamp
-            9 => 16,    // UUID
-            6 | STRING => from.try_get_u16().map_err(|_| Error::Header)?.into(),
-            _ => return Err(Error::Header),
-        };
-        let value = take(&mut from, length)?;
-        if kind == STRING {
-            headers.push((name, text(value)?));
-        }
-    }
-    Ok(headers)
+/// A name, and its value if that is a string; `None` at the end.
+type Header<'a> = Option<(&'a str, Option<&'a str>)>;
+
+fn next_header<'a>(from: &mut &'a [u8]) -> Result<Header<'a>, Error> {
+    let Some((length, rest)) = from.split_first() else { return Ok(None) };
+    *from = rest;
+    let name = text(take(from, usize::from(*length))?)?;
+    let (kind, rest) = from.split_first().ok_or(Error::Header)?;
+    *from = rest;
+    let length = match kind {
+        0 | 1 => 0, // true, false
+        2 => 1,     // byte
+        3 => 2,     // short
+        4 => 4,     // integer
+        5 | 8 => 8, // long, timestamp
+        9 => 16,    // UUID
+        6 | &STRING => from.try_get_u16().map_err(|_| Error::Header)?.into(),
+        _ => return Err(Error::Header),
+    };
+    let value = take(from, length)?;
+    Ok(Some((name, if *kind == STRING { Some(text(value)?) } else { None })))
 }
 
-fn take(from: &mut Bytes, length: usize) -> Result<Bytes, Error> {
-    if length > from.len() { Err(Error::Header) } else { Ok(from.split_to(length)) }
+fn take<'a>(from: &mut &'a [u8], length: usize) -> Result<&'a [u8], Error> {
+    let (taken, rest) = from.split_at_checked(length).ok_or(Error::Header)?;
+    *from = rest;
+    Ok(taken)
 }
 
-fn text(bytes: Bytes) -> Result<String, Error> {
-    String::from_utf8(bytes.into()).map_err(|_| Error::Header)
+fn text(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|_| Error::Header)
 }
 
 #[cfg(test)]

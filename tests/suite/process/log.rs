@@ -36,6 +36,17 @@ pub(super) async fn calls(process: &Process, count: usize) -> Vec<serde_json::Va
     panic!("fewer than {count} calls in\n{}", process.log());
 }
 
+/// Waits until the log holds `words`.
+pub(super) async fn until(process: &Process, words: &str) {
+    for _ in 0..500 {
+        if process.log().contains(words) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no \"{words}\" in\n{}", process.log());
+}
+
 #[tokio::test]
 async fn it_never_carries_what_was_said() {
     let pair = pair(

@@ -37,6 +37,8 @@ use tokio::net::TcpStream;
 pub(crate) const KEY: &str = "AKIDTEST";
 pub(crate) const SECRET: &str = "a secret";
 const PATH: &str = "/model/m/converse";
+/// Ends the keys of `[sagemaker]` in what is appended to a configuration.
+const MODEL: &str = "# the model\n";
 const ASK: &str = r#"{"messages":[{"role":"user","content":[{"text":"hi"}]}]}"#;
 
 /// A started `helan`, ended when it is dropped.
@@ -65,6 +67,7 @@ impl Process {
             .env("AWS_ACCESS_KEY_ID", "AKIDDEMO")
             .env("AWS_SECRET_ACCESS_KEY", "demo-secret-key")
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(client())
             .envs(more.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -114,6 +117,12 @@ impl Drop for Process {
     }
 }
 
+/// Who makes the calls to SageMaker, where the whole run is to know: `HELAN_TEST_CLIENT=sdk`.
+fn client() -> Option<(&'static str, String)> {
+    let client = std::env::var("HELAN_TEST_CLIENT").ok()?;
+    Some(("HELAN_SAGEMAKER_CLIENT", client))
+}
+
 /// Reads on, so that the process never waits for room to log.
 fn drain(stderr: impl std::io::Read + Send + 'static) -> Arc<Mutex<Vec<u8>>> {
     let log = Arc::new(Mutex::new(vec![]));
@@ -148,6 +157,8 @@ fn pair(rules: &str, more: &str) -> Pair {
 
 /// The same, for the callers of this key file.
 fn pair_of(keys: &str, rules: &str, more: &str) -> Pair {
+    // What stands before this mark is about SageMaker.
+    let (sagemaker, more) = more.split_once(MODEL).unwrap_or(("", more));
     let files = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| -> String {
         let path: PathBuf = files.path().join(name);
@@ -160,7 +171,7 @@ fn pair_of(keys: &str, rules: &str, more: &str) -> Pair {
     let config = write(
         "helan.toml",
         &format!(
-            "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[auth]\nkeys_file = \"keys.toml\"\n[sagemaker]\nregion = \"cn-northwest-1\"\nendpoint_url = \"http://{}\"\n[models.m]\nendpoint = \"e\"\n{more}",
+            "listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[auth]\nkeys_file = \"keys.toml\"\n[sagemaker]\nregion = \"cn-northwest-1\"\nendpoint_url = \"http://{}\"\n{sagemaker}[models.m]\nendpoint = \"e\"\n{more}",
             emulator.address
         )
         .replace("EMULATOR", &format!("http://{}", emulator.address)),

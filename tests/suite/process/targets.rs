@@ -95,3 +95,49 @@ async fn a_full_model_refuses_or_lets_wait() {
         }
     }
 }
+
+/// The first is out of service, as SageMaker itself says: nobody has to find out.
+#[tokio::test]
+async fn an_endpoint_that_is_not_in_service_rests_before_a_call_finds_out() {
+    for (condition, first) in [
+        ("status = \"OutOfService\"", false),
+        ("instances = 0", false),
+        ("status = \"Updating\"", true),
+    ] {
+        let rules = format!("{condition}\n{RULES}");
+        let poll = format!("poll = \"1 s\"\ncontrol_url = \"EMULATOR\"\n{MODEL}{SPARE}");
+        let pair = pair(&rules, &poll);
+        if !first {
+            log::until(&pair.gateway, "the endpoint is not in service").await;
+        }
+        let answer = said(&post(pair.gateway.address, PATH, &ask("hello")).await);
+        assert_eq!(answer, if first { "from the first" } else { "from the spare" }, "{condition}");
+        let calls = log::calls(&pair.gateway, 1).await;
+        assert_eq!(calls[0]["retries"], json!(0), "{calls:?}");
+    }
+}
+
+/// The official SDK and the gateway's own client cannot be told apart.
+#[tokio::test]
+async fn both_clients_of_sagemaker_tell_the_same() {
+    let mut told = vec![];
+    for client in ["direct", "sdk"] {
+        let pair = pair(RULES, &format!("client = \"{client}\"\n{MODEL}{SPARE}"));
+        let at = pair.gateway.address;
+        let mut answers = vec![];
+        for text in ["hello", "please be broken", "please be throttled", "hello"] {
+            let answer = post(at, PATH, &ask(text)).await;
+            let mut body = answer.json();
+            body.as_object_mut().unwrap().remove("metrics");
+            answers.push((
+                answer.status,
+                answer.header("x-amzn-ErrorType").map(str::to_owned),
+                body,
+            ));
+        }
+        let unknown = post(at, "/model/arn%3Aaws-cn%3Asagemaker%3Acn-northwest-1%3A123456789012%3Aendpoint%2Fnone/converse", ASK).await;
+        answers.push((unknown.status, None, unknown.json()));
+        told.push(answers);
+    }
+    assert_eq!(told[0], told[1]);
+}
