@@ -158,7 +158,7 @@ section! {
         /// The profile of the AWS configuration files that gives the credentials.
         profile: Set<String>,
         /// Who makes the calls: `"direct"`, the gateway itself, or `"sdk"`, the official SDK: the
-        /// same calls for several times the CPU. Default: `"direct"`.
+        /// same calls for more CPU. Default: `"direct"`.
         client: Set<SageMakerClient>,
         /// How long a connection may take to be made. Default: `"3 s"`.
         connect_timeout: Set<Span>,

@@ -1,8 +1,8 @@
 //! SageMaker Runtime: `InvokeEndpoint` and `InvokeEndpointWithResponseStream`.
 //!
 //! The same two operations are made in two ways. [`direct`] writes the request itself, signs it and
-//! reads the answer, on hyper; [`sdk`] leaves all of that to the official SDK, at several times the
-//! CPU. What both take from the SDK: its chain of credentials, and where a region's endpoints are.
+//! reads the answer, on hyper; [`sdk`] leaves all of that to the official SDK, for about twice the
+//! CPU of a short call. What both take from the SDK: its chain of credentials, and where a region's endpoints are.
 //! The tests hold the two against each other, so that nobody can tell them apart.
 
 mod control;

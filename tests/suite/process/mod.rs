@@ -20,6 +20,7 @@ mod targets;
 mod text;
 mod upstreams;
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
@@ -118,8 +119,8 @@ impl Drop for Process {
 }
 
 /// Who makes the calls to SageMaker, where the whole run is to know: `HELAN_TEST_CLIENT=sdk`.
-fn client() -> Option<(&'static str, String)> {
-    let client = std::env::var("HELAN_TEST_CLIENT").ok()?;
+fn client() -> Option<(&'static str, OsString)> {
+    let client = std::env::var_os("HELAN_TEST_CLIENT")?;
     Some(("HELAN_SAGEMAKER_CLIENT", client))
 }
 
