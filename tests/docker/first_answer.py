@@ -16,8 +16,11 @@ PATIENCE = 60
 
 
 def answered():
-    connection = http.client.HTTPConnection(address, 8080, timeout=5)
+    # Before the address is there nobody refuses: the kernel would try again after a second.
+    connection = http.client.HTTPConnection(address, 8080, timeout=0.02)
     try:
+        connection.connect()
+        connection.sock.settimeout(5)
         connection.request("POST", "/model/fast/converse", BODY, {"content-type": "application/json"})
         response = connection.getresponse()
         text = response.read()
