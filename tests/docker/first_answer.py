@@ -1,6 +1,9 @@
 """From the start of a container to its first answered call, in milliseconds. Printed, and never judged: it is this
 machine's, with whatever else it does.
 
+The container must join the network of another one that is up: at an address that is not there yet, the kernel tries
+again after a second.
+
 usage: first_answer.py <docker> <address> <arguments of docker run...>
 """
 
@@ -16,11 +19,8 @@ PATIENCE = 60
 
 
 def answered():
-    # Before the address is there nobody refuses: the kernel would try again after a second.
-    connection = http.client.HTTPConnection(address, 8080, timeout=0.02)
+    connection = http.client.HTTPConnection(address, 8080, timeout=5)
     try:
-        connection.connect()
-        connection.sock.settimeout(5)
         connection.request("POST", "/model/fast/converse", BODY, {"content-type": "application/json"})
         response = connection.getresponse()
         text = response.read()
