@@ -1,6 +1,9 @@
 """From the start of a container to its first answered call, in milliseconds. Printed, and never judged: it is this
 machine's, with whatever else it does.
 
+The container must join the network of another one that is up: at an address that is not there yet, the kernel tries
+again after a second.
+
 usage: first_answer.py <docker> <address> <arguments of docker run...>
 """
 
