@@ -15,13 +15,14 @@ use serde::Deserialize;
 
 use super::runtime::broken;
 use super::{Call, Operation, question};
+use crate::catalog::Target;
 use crate::converse::TokenUsage;
 use crate::meter::{Record, UpstreamFailure};
 use crate::relay::Relay;
-use crate::transport::{Passed, Verbatim};
+use crate::transport::{self, Passed, Verbatim};
 use crate::wire::frame::{self, MAX_FRAME};
 use crate::wire::{Body, Dialect, Exceptions, error_body};
-use crate::{Code, Error, Result};
+use crate::{Error, Result};
 
 /// Answers one call.
 pub(super) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> {
@@ -30,7 +31,12 @@ pub(super) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> 
     let headers = told(&call.head.headers);
     let model_id = call.model_id.as_deref().unwrap_or_default();
     let names_model_in_body = call.operation.names_model_in_body();
-    let request = |target: &crate::catalog::Target| {
+    let streamed = call.streamed
+        || matches!(
+            call.operation,
+            Operation::ConverseStream | Operation::InvokeModelWithResponseStream
+        );
+    let request = |target: &Target| {
         let there = target.model.as_deref().unwrap_or(model_id);
         if names_model_in_body && there != model_id {
             return Err(Error::not_supported(
@@ -38,13 +44,8 @@ pub(super) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> 
             ));
         }
         let path = call.operation.path(there).ok_or_else(Error::internal)?;
-        Ok(Verbatim { path, headers: headers.clone(), body: call.body.clone() })
+        Ok(Verbatim { path, headers: headers.clone(), body: call.body.clone(), streamed })
     };
-    let streamed = call.streamed
-        || matches!(
-            call.operation,
-            Operation::ConverseStream | Operation::InvokeModelWithResponseStream
-        );
     let (Passed { headers, body }, lease) =
         relay.pass(&deployment, request, streamed, &call.record).await?;
     let is = |media_type: &str| {
@@ -62,7 +63,9 @@ pub(super) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> 
         let dialect = Dialect::of_path(call.head.uri.path());
         Body::stream(events(body, dialect, record)).holding(lease)
     } else {
-        let body = relay.gather(body).await?;
+        let body = relay.gather(body).await.inspect_err(|_| {
+            record.upstream_failed(None, UpstreamFailure::InAnswer);
+        })?;
         counted(&headers, &body, &record);
         record.events(1);
         Body::full(body).holding(lease)
@@ -142,7 +145,7 @@ fn frames(
                     read.err()
                 }
                 Ok(None) if decoder.finish().is_ok() => return None,
-                Ok(None) => Some(cut_off()),
+                Ok(None) => Some(transport::broken().because(frame::Error::Truncated)),
                 Err(error) => Some(error),
             };
             let Some(error) = failure else {
@@ -154,15 +157,6 @@ fn frames(
             return Some((out.freeze(), None));
         }
     })
-}
-
-/// The other Bedrock's answer ended within a frame.
-fn cut_off() -> Error {
-    Error::new(
-        Code::ModelStreamError,
-        "The connection to the model broke before its answer was complete. Try your request again.",
-    )
-    .because(frame::Error::Truncated)
 }
 
 async fn next(parts: &mut BoxStream<'static, Result<Bytes>>) -> Result<Option<Bytes>> {

@@ -37,6 +37,7 @@ pub struct Bedrock {
     url: String,
     proof: Proof,
     first_byte_timeout: Duration,
+    answer_timeout: Duration,
     idle_timeout: Duration,
 }
 
@@ -78,12 +79,13 @@ impl Bedrock {
             url: place.url.clone(),
             proof,
             first_byte_timeout: settings.first_byte_timeout,
+            answer_timeout: settings.answer_timeout,
             idle_timeout: settings.idle_timeout,
         })
     }
 
     async fn request(&self, verbatim: Verbatim) -> Result<Request<Full<Bytes>>, Failure> {
-        let Verbatim { path, headers, body } = verbatim;
+        let Verbatim { path, headers, body, .. } = verbatim;
         let uri = Uri::try_from(format!("{}{path}", self.url))
             .map_err(|error| Failure::Unasked(Error::internal().because(error)))?;
         let mut request = Request::new(Full::new(body.clone()));
@@ -112,9 +114,14 @@ impl Transport for Bedrock {
 
     fn pass(&self, verbatim: Verbatim) -> BoxFuture<'_, Result<Passed, Failure>> {
         Box::pin(async move {
+            let (patience, what) = if verbatim.streamed {
+                (self.first_byte_timeout, "begin to answer")
+            } else {
+                (self.answer_timeout, "answer")
+            };
             let request = self.request(verbatim).await?;
-            let answer = timeout(self.first_byte_timeout, self.client.send(request));
-            let answer = answer.await.map_err(|_| too_slow("begin to answer"))??;
+            let answer = timeout(patience, self.client.send(request)).await;
+            let answer = answer.map_err(|_| too_slow(what))??;
             if !answer.status().is_success() {
                 return Err(refused(answer).await);
             }

@@ -93,6 +93,8 @@ pub struct Verbatim {
     pub headers: HeaderMap,
     /// The caller's bytes.
     pub body: Bytes,
+    /// Whether the answer is read as it is generated; else its head comes when all of it is there.
+    pub streamed: bool,
 }
 
 /// The answer to a [`Verbatim`] request that succeeded.
@@ -142,7 +144,7 @@ fn too_slow(what: &str) -> Error {
 }
 
 /// An answer that ended in the middle.
-fn broken() -> Error {
+pub(crate) fn broken() -> Error {
     Error::new(
         Code::ModelStreamError,
         "The connection to the model broke before its answer was complete. Try your request again.",
