@@ -3,7 +3,6 @@
 //! Everything that depends on them takes a [`Clock`], so that `SigV4` windows, meters and frame
 //! padding are tested at fixed times and from fixed seeds.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -92,12 +91,9 @@ impl Clock {
         self.fork().fill(&mut bytes);
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        let mut text = String::with_capacity(36);
-        for (at, byte) in bytes.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                text.push('-');
-            }
-            let _ = write!(text, "{byte:02x}");
+        let mut text = hex::encode(bytes);
+        for at in [8, 13, 18, 23] {
+            text.insert(at, '-');
         }
         text
     }

@@ -19,6 +19,7 @@ pub mod parse;
 pub mod relay;
 pub mod rerank;
 pub mod server;
+mod sigv4;
 pub mod stack;
 pub mod template;
 pub mod tokenizer;

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
+import profiling
 import scenarios
 import servers
 import table
@@ -156,29 +158,9 @@ class Run:
             self.problem(f"{scenario.name}, {name}: {found['wrong']} wrong answers of {found['wrong'] + found['right']}: {found['first_wrong']}")
 
     def profile(self, scenario, name: str, pid: int | None):
-        from contextlib import contextmanager
-
-        @contextmanager
-        def recording():
-            if not self.options.profile or name not in self.binaries:
-                yield
-                return
-            if not shutil.which("perf"):
-                raise SystemExit("benches/run: --profile needs perf; on Debian: apt install linux-perf")
-            into = target_directory() / "bench" / f"{scenario.name}-{name}.perf"
-            into.parent.mkdir(parents=True, exist_ok=True)
-            recorder = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999", "-g", "-p", str(pid), "-o", str(into)])
-            try:
-                yield
-            finally:
-                recorder.send_signal(2)
-                recorder.wait()
-            print(f"\n{scenario.name}, {name}: perf report -i {into}")
-            report = subprocess.run(["perf", "report", "--stdio", "--no-children", "-g", "none", "--percent-limit", "0.7", "-i", str(into)],
-                                    capture_output=True, text=True, check=False)
-            print("\n".join(line for line in report.stdout.splitlines() if line and not line.startswith("#")))
-
-        return recording()
+        if not self.options.profile or name not in self.binaries:
+            return nullcontext()
+        return profiling.recorded(pid, target_directory() / "bench" / f"{scenario.name}-{name}.perf")
 
     def start(self, scenario, name: str, round_number: int) -> None:
         server = self.make(name)
@@ -280,18 +262,23 @@ class Run:
 def main(options) -> int:
     if sys.platform != "linux" or not shutil.which("taskset"):
         raise SystemExit("benches/run: needs Linux, for /proc and taskset")
+    if options.profile and not shutil.which("perf"):
+        raise SystemExit("benches/run: --profile needs perf; on Debian: apt install linux-perf")
     out = Path(options.out) if options.out else target_directory() / "bench" / "results.json"
     with tempfile.TemporaryDirectory(prefix="helan-bench-") as home:
         run = Run(options, Path(home))
         about = machine()
-        run.all()
-    about["load_average_end"] = os.getloadavg()[0]
-    result = {"machine": about, "reps": options.reps, "seconds": options.seconds, "quick": options.quick, "rows": run.rows, "problems": run.problems}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=1) + "\n")
+        try:
+            run.all()
+        finally:
+            # What was measured before something broke is not lost.
+            about["load_average_end"] = os.getloadavg()[0]
+            result = {"machine": about, "reps": options.reps, "seconds": options.seconds, "quick": options.quick, "rows": run.rows,
+                      "problems": run.problems}
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(json.dumps(result, indent=1) + "\n")
     if options.quick:
-        calls = sum(run.right.values())
-        print(f"{calls} calls, {len(run.problems)} problems")
+        print(f"{sum(run.right.values())} calls, {len(run.problems)} problems")
     else:
         print(table.render(result))
         print(f"\nwritten: {out}", file=sys.stderr)

@@ -1,10 +1,12 @@
 """What runs beside the client: the stub, proxies, gateways. Each has a port and a process."""
 
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -87,8 +89,8 @@ class Server:
 
     def __init__(self, name: str, core: str, home: Path):
         self.name, self.core = name, core
-        self.home = home / name
-        self.home.mkdir(parents=True, exist_ok=True)
+        # Of its own: a fresh process must not write into the log of the standing one.
+        self.home = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=home))
         self.port = free_port()
         self.process: subprocess.Popen | None = None
 
@@ -140,8 +142,6 @@ class Stub(Server):
         return [str(self.load), "stub", "--listen", f"127.0.0.1:{self.port}"]
 
     def counts(self) -> dict[str, int]:
-        import json
-
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/counts", timeout=5) as answer:
             return json.load(answer)
 

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::keyring::Keyring;
-use super::sigv4::{self, ALGORITHM, AmzDate, Credential, SigningKey};
 use super::{Principal, WINDOW};
+use crate::sigv4::{self, ALGORITHM, AmzDate, Credential, SigningKey};
 
 /// What the key starts with.
 const PREFIX: &[u8] = b"bedrock-api-key-";
@@ -53,7 +53,7 @@ pub(super) fn holder<'r>(
     let lifetime = Duration::seconds(query.get("X-Amz-Expires")?.parse::<u32>().ok()?.into());
     if credential.service != "bedrock"
         || credential.terminator != "aws4_request"
-        || credential.date != date.day().to_string()
+        || credential.date != date.text().day()
         || lifetime > LONGEST
         || date.at() - now > WINDOW
         || now - date.at() >= lifetime

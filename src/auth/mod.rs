@@ -19,7 +19,6 @@
 mod api_key;
 mod keyring;
 mod refusal;
-mod sigv4;
 mod verify;
 
 use std::fmt;
@@ -32,8 +31,8 @@ use time::{Duration, OffsetDateTime};
 pub use keyring::{AccessKey, BearerKey, Keyring, KeyringError};
 pub use verify::Pending;
 
-use crate::Result;
 use crate::wire::Dialect;
+use crate::{Result, sigv4};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 

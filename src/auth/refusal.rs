@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 use super::WINDOW;
-use super::sigv4::AmzDate;
+use crate::sigv4::AmzDate;
 use crate::{Code, Error};
 
 /// Nothing says who calls.
@@ -104,7 +104,7 @@ impl ScopeFaults {
              HTTP",
         );
         if scope.len() == 8 && scope.bytes().all(|b| b.is_ascii_digit()) {
-            let _ = write!(self.0, ": '{scope}' != '{}', from '{date}'", date.day());
+            let _ = write!(self.0, ": '{scope}' != '{}', from '{date}'", date.text().day());
         }
         self.0.push_str(". ");
     }

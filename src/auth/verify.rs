@@ -11,10 +11,10 @@ use time::OffsetDateTime;
 
 use super::keyring::Entry;
 use super::refusal::{self, ScopeFaults};
-use super::sigv4::{
+use super::{Keys, Principal, WINDOW};
+use crate::sigv4::{
     self, ALGORITHM, AmzDate, Authorization, Credential, Malformed, SignedHeaders, SigningKey,
 };
-use super::{Keys, Principal, WINDOW};
 use crate::{Error, Result};
 
 /// A call whose head is in order, and whose body has not been read.
@@ -100,7 +100,8 @@ pub(super) fn head(
     let announced = announced_sha256(&head.headers)?;
 
     let mut canonical = Sha256::new();
-    sigv4::head(head, signed, &mut canonical).map_err(|_| refusal::mismatch())?;
+    sigv4::head(&head.method, &head.uri, &head.headers, signed, &mut canonical)
+        .map_err(|_| refusal::mismatch())?;
     let remembered = keys.derived.get(credential.text);
     let fresh = remembered.is_none();
     let key = remembered.unwrap_or_else(|| {
@@ -202,7 +203,7 @@ fn check_scope(services: &[Box<str>], credential: &Credential<'_>, date: AmzDate
     if credential.terminator != "aws4_request" {
         faults.terminator();
     }
-    if credential.date != date.day().to_string() {
+    if credential.date != date.text().day() {
         faults.date(credential.date, date);
     }
     faults.into_result()

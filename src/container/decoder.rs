@@ -1,6 +1,6 @@
 //! From bytes to JSON texts: what every container's answers have in common.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::Decoder;
 use crate::converse::Event;
@@ -79,11 +79,11 @@ impl<R: Reader> Stream<R> {
 }
 
 impl<R: Reader> Decoder for Stream<R> {
-    fn push(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<()> {
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<Event>) -> Result<()> {
         if self.state != State::Open {
             return Ok(());
         }
-        self.lines.push(Bytes::copy_from_slice(bytes));
+        self.lines.push(bytes);
         self.step(|stream| stream.take(out))
     }
 
@@ -105,25 +105,32 @@ impl<R: Reader> Decoder for Stream<R> {
 
 /// Whole answers: one JSON body, which says the same as a stream.
 pub(super) struct Unary<R> {
-    body: Vec<u8>,
+    /// As a rule one piece, which is not copied.
+    body: Bytes,
     answer: R,
 }
 
 impl<R: Reader> Unary<R> {
     pub(super) fn new(answer: R) -> Self {
-        Self { body: vec![], answer }
+        Self { body: Bytes::new(), answer }
     }
 }
 
 impl<R: Reader> Decoder for Unary<R> {
-    fn push(&mut self, bytes: &[u8], _out: &mut Vec<Event>) -> Result<()> {
+    fn push(&mut self, bytes: Bytes, _out: &mut Vec<Event>) -> Result<()> {
         if self.body.len() + bytes.len() > LARGEST {
             return Err(Error::new(
                 Code::ModelError,
                 "The model returned an answer that is too long to be read.",
             ));
         }
-        self.body.extend_from_slice(bytes);
+        if self.body.is_empty() {
+            self.body = bytes;
+        } else {
+            let mut all = BytesMut::from(std::mem::take(&mut self.body));
+            all.extend_from_slice(&bytes);
+            self.body = all.freeze();
+        }
         Ok(())
     }
 

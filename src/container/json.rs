@@ -154,7 +154,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
 /// The text of a JSON value. Bytes that are not UTF-8, which no container should send, become
 /// replacement characters rather than the end of the answer.
 pub(super) fn text(json: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(json)
+    // Text without a fault is looked through much faster by this than by the replacing.
+    std::str::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json), Cow::Borrowed)
 }
 
 /// Where a JSON text could not be read; never the text.

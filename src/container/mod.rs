@@ -23,6 +23,8 @@ mod usage;
 pub use counting::{Counted, Counter, Counting, not_countable};
 pub use speaks::{Speaks, no_stream};
 
+use bytes::Bytes;
+
 use crate::converse::{Ask, Event};
 use crate::wire::Payload;
 use crate::{Error, Result};
@@ -80,7 +82,7 @@ pub trait Container: Send + Sync + std::fmt::Debug {
 /// complete.
 pub trait Decoder: Send {
     /// Takes the next bytes and appends the events they complete.
-    fn push(&mut self, bytes: &[u8], out: &mut Vec<Event>) -> Result<()>;
+    fn push(&mut self, bytes: Bytes, out: &mut Vec<Event>) -> Result<()>;
 
     /// Takes the end of the bytes.
     fn finish(&mut self, out: &mut Vec<Event>) -> Result<()>;

@@ -54,8 +54,27 @@ impl Event {
 
     /// Writes the frame's payload with its padding member `p`, members in alphabetical order as
     /// Bedrock writes them.
-    pub fn write_payload(&self, padding: &str, out: impl std::io::Write) -> serde_json::Result<()> {
+    pub fn write_payload(
+        &self,
+        padding: &str,
+        mut out: impl std::io::Write,
+    ) -> serde_json::Result<()> {
         match self {
+            // Nearly all events of nearly all streams: serde's way to the same bytes takes twice as
+            // many instructions.
+            Self::ContentBlockDelta(ContentBlockDeltaEvent {
+                content_block_index,
+                delta: ContentBlockDelta::Text(text),
+            }) if padding.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                out.write_all(b"{\"contentBlockIndex\":").map_err(serde_json::Error::io)?;
+                serde_json::to_writer(&mut out, content_block_index)?;
+                out.write_all(b",\"delta\":{\"text\":").map_err(serde_json::Error::io)?;
+                serde_json::to_writer(&mut out, text)?;
+                for part in ["},\"p\":\"", padding, "\"}"] {
+                    out.write_all(part.as_bytes()).map_err(serde_json::Error::io)?;
+                }
+                Ok(())
+            }
             Self::MessageStart(event) => {
                 serde_json::to_writer(out, &padded::MessageStart { p: padding, role: event.role })
             }

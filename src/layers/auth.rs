@@ -111,10 +111,10 @@ impl AuthLayer {
         let announced = announced.or_else(|| body.is_end_stream().then_some(0));
         let share = budget.share(announced.unwrap_or(budget.max_body())).await;
         let share = share.inspect_err(|_| record.refused(Refusal::BodyMemory))?;
-        let Ok(read) = timeout(budget.deadline(), read(&mut body, &budget)).await else {
+        let Ok(read) = timeout(budget.deadline(), read(&mut body, announced, &budget)).await else {
             return Err(Error::validation("The request body did not arrive in time."));
         };
-        let (body, hash) = match read {
+        let (body, sha256) = match read {
             Ok(read) => read,
             Err(error) => {
                 discard(&mut body, DISCARD, DISCARD_TIME).await;
@@ -124,12 +124,12 @@ impl AuthLayer {
         record.bytes_in(body.len());
         let principal = match claim {
             Claim::Known(principal) => principal,
-            Claim::Signed(pending) => pending.verify(hash)?,
+            Claim::Signed(pending) => pending.verify(sha256)?,
         };
         if let Some(name) = principal.shared_name() {
             record.principal(name);
         }
-        Ok(Signed { record, principal, head, body, share })
+        Ok(Signed { record, principal, head, body, sha256, share })
     }
 
     /// Step one: the head alone.
@@ -162,13 +162,14 @@ fn too_large(limit: u64) -> Error {
 }
 
 /// The body and its SHA-256. A body that came in one piece is not copied.
-async fn read<B>(body: &mut B, budget: &Budget) -> Result<(Bytes, [u8; 32])>
+/// One of many pieces is put together in memory that is taken once, for the length announced.
+async fn read<B>(body: &mut B, announced: Option<u64>, budget: &Budget) -> Result<(Bytes, [u8; 32])>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
     let mut hash = Sha256::new();
-    let mut pieces: Vec<Bytes> = vec![];
+    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
     let mut length = 0_u64;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
@@ -180,19 +181,18 @@ where
             return Err(too_large(budget.max_body()));
         }
         hash.update(&piece);
-        pieces.push(piece);
-    }
-    let whole = match pieces.len() {
-        0 => Bytes::new(),
-        1 => pieces.remove(0),
-        _ => {
-            let mut whole = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
-            for piece in &pieces {
-                whole.extend_from_slice(piece);
-            }
-            whole.freeze()
+        if first.is_empty() && whole.is_empty() {
+            first = piece;
+            continue;
         }
-    };
+        if whole.is_empty() {
+            let room = announced.unwrap_or(0).max(length);
+            whole.reserve(usize::try_from(room).unwrap_or(0));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    let whole = if whole.is_empty() { first } else { whole.freeze() };
     Ok((whole, hash.finalize().into()))
 }
 

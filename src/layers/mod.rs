@@ -61,6 +61,8 @@ pub struct Signed {
     pub head: Parts,
     /// The request's body, whole.
     pub body: Bytes,
+    /// The body's SHA-256.
+    pub sha256: [u8; 32],
     /// Gives the body's memory back once the call is answered.
     pub share: admit::Share,
 }

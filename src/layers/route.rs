@@ -54,7 +54,7 @@ where
     fn call(&mut self, signed: Signed) -> Self::Future {
         let (inner, catalog) = (self.inner.clone(), Arc::clone(&self.catalog));
         Box::pin(async move {
-            let Signed { record, principal, head, body, share } = signed;
+            let Signed { record, principal, head, body, sha256, share } = signed;
             let route = Route::parse(&head.method, head.uri.path())?;
             let (model_id, streamed) = if route.operation.names_model_in_body() {
                 let envelope = Envelope::read(&body)?;
@@ -71,8 +71,17 @@ where
                 record.model(&deployment.model_id, deployment.tags.as_ref());
             }
             let operation: Operation = route.operation;
-            let call =
-                Call { record, principal, operation, deployment, model_id, streamed, head, body };
+            let call = Call {
+                record,
+                principal,
+                operation,
+                deployment,
+                model_id,
+                streamed,
+                head,
+                body,
+                sha256,
+            };
             let answered = inner.oneshot(call).await;
             // The question has been encoded and sent: its body's memory is free again.
             drop(share);

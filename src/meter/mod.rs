@@ -11,5 +11,5 @@ mod stage;
 
 pub use metrics::{BodyGuard, ConnectionGuard, Metrics, Reload};
 pub use readings::Readings;
-pub use record::{Ended, Meter, Record, Refusal, UpstreamFailure};
+pub use record::{Ended, Limit, Meter, Record, Refusal, UpstreamFailure};
 pub use stage::Stage;

@@ -1,5 +1,6 @@
 //! What is known about one call.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -209,16 +210,25 @@ impl Record {
         tokio::select! {
             biased; // what is there is still the caller's
             part = part => part,
-            () = self.meter.stages.reached(Stage::OutOfTime) => {
-                self.note(|facts| facts.cut = true);
-                Err(Error::new(
-                    Code::ServiceUnavailable,
-                    "The gateway is shutting down. Try your request again.",
-                )
-                .because("drain.deadline is over")
-                .retry_after(Duration::from_secs(1)))
-            }
+            () = self.meter.stages.reached(Stage::OutOfTime) => Err(self.cut()),
         }
+    }
+
+    /// The same for an answer of many parts.
+    pub fn limit(self: &Arc<Self>) -> Limit {
+        let stages = Arc::clone(&self.meter.stages);
+        let end = async move { stages.reached(Stage::OutOfTime).await };
+        Limit { record: Arc::clone(self), end: Box::pin(end) }
+    }
+
+    fn cut(&self) -> Error {
+        self.note(|facts| facts.cut = true);
+        Error::new(
+            Code::ServiceUnavailable,
+            "The gateway is shutting down. Try your request again.",
+        )
+        .because("drain.deadline is over")
+        .retry_after(Duration::from_secs(1))
     }
 
     fn note(&self, write: impl FnOnce(&mut Facts)) {
@@ -287,7 +297,9 @@ impl Record {
 
     /// The client's own count of attempts (`amz-sdk-request`).
     pub fn attempt(&self, attempt: &str) {
-        self.note(|facts| facts.attempt = Some(attempt.chars().take(64).collect()));
+        self.note(|facts| {
+            facts.attempt = Some(attempt[..attempt.floor_char_boundary(64)].to_owned());
+        });
     }
 
     /// The language of a native body.
@@ -436,6 +448,30 @@ impl Drop for Record {
     /// A call whose caller left before any answer is recorded too.
     fn drop(&mut self) {
         self.close(true);
+    }
+}
+
+/// The end that the gateway's own sets to an answer of many parts. It is watched for all of them at
+/// once: a stream of tokens does not enter a list and leave it again for each.
+pub struct Limit {
+    record: Arc<Record>,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Limit {
+    /// Waits for the next part, unless the gateway has to end first. Ask for nothing after that.
+    pub async fn on<T>(&mut self, part: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased; // what is there is still the caller's
+            part = part => part,
+            () = &mut self.end => Err(self.record.cut()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Limit").field("record", &self.record).finish_non_exhaustive()
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Call {
     pub head: Parts,
     /// The request's body, whole.
     pub body: Bytes,
+    /// The body's SHA-256.
+    pub sha256: [u8; 32],
 }
 
 impl Call {

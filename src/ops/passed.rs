@@ -44,7 +44,13 @@ pub(super) async fn answer(relay: &Relay, call: Call) -> Result<Response<Body>> 
             ));
         }
         let path = call.operation.path(there).ok_or_else(Error::internal)?;
-        Ok(Verbatim { path, headers: headers.clone(), body: call.body.clone(), streamed })
+        Ok(Verbatim {
+            path,
+            headers: headers.clone(),
+            body: call.body.clone(),
+            sha256: call.sha256,
+            streamed,
+        })
     };
     let (Passed { headers, body }, lease) =
         relay.pass(&deployment, request, streamed, &call.record).await?;
@@ -130,14 +136,14 @@ fn frames(
     exceptions: Exceptions,
     record: Arc<Record>,
 ) -> impl Stream<Item = Bytes> + Send {
-    let decoder = frame::Decoder::new(MAX_FRAME);
-    futures_util::stream::unfold(Some((parts, decoder, record)), move |state| async move {
-        let (mut parts, mut decoder, record) = state?;
+    let state = (parts, frame::Decoder::new(MAX_FRAME), record.limit(), record);
+    futures_util::stream::unfold(Some(state), move |state| async move {
+        let (mut parts, mut decoder, mut limit, record) = state?;
         let mut out = BytesMut::new();
         loop {
-            let failure = match record.in_time(next(&mut parts)).await {
+            let failure = match limit.on(next(&mut parts)).await {
                 Ok(Some(bytes)) => {
-                    decoder.push(&bytes);
+                    decoder.push(bytes);
                     let read = whole_frames(&mut decoder, &mut out, &record);
                     if read.is_ok() && out.is_empty() {
                         continue;
@@ -149,7 +155,7 @@ fn frames(
                 Err(error) => Some(error),
             };
             let Some(error) = failure else {
-                return Some((out.freeze(), Some((parts, decoder, record))));
+                return Some((out.freeze(), Some((parts, decoder, limit, record))));
             };
             record.upstream_failed(None, UpstreamFailure::InAnswer);
             record.failed(&error);
@@ -187,13 +193,14 @@ fn events(
     dialect: Dialect,
     record: Arc<Record>,
 ) -> impl Stream<Item = Bytes> + Send {
-    futures_util::stream::unfold(Some((parts, record)), move |state| async move {
-        let (mut parts, record) = state?;
-        match record.in_time(next(&mut parts)).await {
+    let state = (parts, record.limit(), record);
+    futures_util::stream::unfold(Some(state), move |state| async move {
+        let (mut parts, mut limit, record) = state?;
+        match limit.on(next(&mut parts)).await {
             Ok(None) => None,
             Ok(Some(bytes)) => {
                 record.events(1);
-                Some((bytes, Some((parts, record))))
+                Some((bytes, Some((parts, limit, record))))
             }
             Err(error) => {
                 record.upstream_failed(None, UpstreamFailure::InAnswer);

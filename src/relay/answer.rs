@@ -113,7 +113,7 @@ impl Answer {
             };
             let bytes = bytes?;
             self.room = self.room.checked_sub(bytes.len() as u64).ok_or_else(too_long)?;
-            self.decoder.push(&bytes, out)?;
+            self.decoder.push(bytes, out)?;
         }
         Ok(true)
     }

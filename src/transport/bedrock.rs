@@ -85,7 +85,7 @@ impl Bedrock {
     }
 
     async fn request(&self, verbatim: Verbatim) -> Result<Request<Full<Bytes>>, Failure> {
-        let Verbatim { path, headers, body, .. } = verbatim;
+        let Verbatim { path, headers, body, sha256, .. } = verbatim;
         let uri = Uri::try_from(format!("{}{path}", self.url))
             .map_err(|error| Failure::Unasked(Error::internal().because(error)))?;
         let mut request = Request::new(Full::new(body.clone()));
@@ -96,7 +96,7 @@ impl Bedrock {
             Proof::Key(key) => {
                 request.headers_mut().insert(AUTHORIZATION, key.clone());
             }
-            Proof::Signature(signer) => signer.sign(&mut request, &body).await?,
+            Proof::Signature(signer) => signer.sign(&mut request, &body, Some(sha256)).await?,
         }
         request.headers_mut().insert(USER_AGENT, AGENT);
         Ok(request)
@@ -126,7 +126,7 @@ impl Transport for Bedrock {
                 return Err(refused(answer).await);
             }
             let (head, body) = answer.into_parts();
-            Ok(Passed { headers: head.headers, body: parts(body, self.idle_timeout) })
+            Ok(Passed { headers: head.headers, body: parts(body, self.idle_timeout, false) })
         })
     }
 }

@@ -5,13 +5,15 @@
 //! by the roots of the system, or of `SSL_CERT_FILE`, as the SDK does.
 
 use std::io;
-use std::task::{Context, Poll};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use http::{Request, Response, Uri};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -19,7 +21,8 @@ use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use super::{Failure, broken, chain, too_slow, unreachable, unreadable};
+use super::parts::{Parts, Pieces};
+use super::{Failure, broken, chain, unreachable, unreadable};
 use crate::{Error, Result};
 
 /// How many bytes a whole answer may have, an error's body among them. SageMaker's own limit is
@@ -84,7 +87,7 @@ pub(super) async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Fai
         if all.len() + data.len() > limit {
             return Err(unreadable().because("the body has no end").into());
         }
-        if all.is_empty() && http_body::Body::is_end_stream(&body) {
+        if all.is_empty() && body.is_end_stream() {
             return Ok(data); // all of it at once is not copied
         }
         all.extend_from_slice(&data);
@@ -93,20 +96,36 @@ pub(super) async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Fai
 }
 
 /// The parts of a body as they come, with at most `idle` between two of them.
-pub(super) fn parts(body: Incoming, idle: Duration) -> BoxStream<'static, Result<Bytes>> {
-    Box::pin(futures_util::stream::unfold(Some(body), move |body| async move {
-        let mut body = body?;
-        loop {
-            let Ok(next) = timeout(idle, body.frame()).await else {
-                return Some((Err(too_slow("send the next part of its answer")), None));
-            };
-            match next?.map(http_body::Frame::into_data) {
-                Ok(Ok(data)) if !data.is_empty() => return Some((Ok(data), Some(body))),
-                Ok(_) => {} // trailers
-                Err(error) => return Some((Err(broken().because(chain(&error))), None)),
-            }
+/// With `apart`, each of them as it came.
+pub(super) fn parts(
+    body: Incoming,
+    idle: Duration,
+    apart: bool,
+) -> BoxStream<'static, Result<Bytes>> {
+    Box::pin(Parts::new(Plain(body), idle, apart))
+}
+
+/// A body as it is.
+struct Plain(Incoming);
+
+impl Pieces for Plain {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        poll_data(&mut self.0, cx)
+    }
+}
+
+/// The next bytes of a body, none of them empty; trailers are passed over.
+pub(super) fn poll_data(body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+    loop {
+        match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(broken().because(chain(&error))))),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
+                _ => {}
+            },
         }
-    }))
+    }
 }
 
 /// A connector that gives up after a while.

@@ -133,9 +133,10 @@ impl Transport for Http {
         hints: &'a Hints,
     ) -> BoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(async move {
+            let apart = payload.parts_matter;
             let begin = timeout(self.first_byte_timeout, self.begin(payload, hints));
             let (content_type, body) = begin.await.map_err(|_| too_slow("begin to answer"))??;
-            Ok(Reply { content_type, body: parts(body, self.idle_timeout) })
+            Ok(Reply { content_type, body: parts(body, self.idle_timeout, apart) })
         })
     }
 }

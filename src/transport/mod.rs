@@ -7,6 +7,7 @@ pub mod sagemaker;
 
 mod client;
 mod identity;
+mod parts;
 
 pub use client::Client;
 
@@ -93,6 +94,8 @@ pub struct Verbatim {
     pub headers: HeaderMap,
     /// The caller's bytes.
     pub body: Bytes,
+    /// Their SHA-256.
+    pub sha256: [u8; 32],
     /// Whether the answer is read as it is generated; else its head comes when all of it is there.
     pub streamed: bool,
 }

@@ -12,8 +12,10 @@ mod errors;
 pub mod frame;
 pub mod lines;
 mod payload;
+mod quoted;
 pub mod sse;
 
 pub use body::Body;
 pub use errors::{Dialect, Exceptions, error_body, error_response, exception};
 pub use payload::{Payload, Reply};
+pub use quoted::{quoted, quoted_parts};

@@ -17,9 +17,14 @@ pub struct Payload {
     pub accept: Cow<'static, str>,
     /// The bytes.
     pub body: Bytes,
+    /// The bytes' SHA-256, if somebody has hashed them before: the caller's own bytes.
+    pub sha256: Option<[u8; 32]>,
     /// Where an OpenAI-compatible API takes it, below its base: `chat/completions`. SageMaker has
     /// one path for everything.
     pub path: Option<&'static str>,
+    /// Whether each part of a streamed answer means something by itself, and is handed on as it
+    /// came; else those that are there at the same time may come as one.
+    pub parts_matter: bool,
     /// What had to be changed of the question, for the log.
     pub adapted: Vec<Adaptation>,
 }
@@ -31,7 +36,9 @@ impl Payload {
             content_type: Cow::Borrowed("application/json"),
             accept: Cow::Borrowed("application/json"),
             body: body.into(),
+            sha256: None,
             path: None,
+            parts_matter: false,
             adapted: vec![],
         }
     }

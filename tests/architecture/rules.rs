@@ -11,6 +11,7 @@ pub(crate) const RANKS: &[&str] = &[
     "clock",
     "workers",
     "config",
+    "sigv4",
     "converse",
     "embed",
     "rerank",

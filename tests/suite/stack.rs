@@ -134,7 +134,7 @@ async fn next(body: &mut Body, frames: &mut frame::Decoder) -> Option<(String, s
             return Some((name.expect("a type").to_owned(), payload));
         }
         let part = body.frame().await?.expect("no transport error");
-        frames.push(&part.into_data().expect("data"));
+        frames.push(part.into_data().expect("data"));
     }
 }
 
@@ -405,7 +405,7 @@ impl Container for Broken {
     fn decoder(&self, _: &Ask, _: Mode, _: fastrand::Rng) -> Box<dyn Decoder> {
         struct Panics;
         impl Decoder for Panics {
-            fn push(&mut self, _: &[u8], _: &mut Vec<Event>) -> Result<()> {
+            fn push(&mut self, _: Bytes, _: &mut Vec<Event>) -> Result<()> {
                 panic!("as asked")
             }
             fn finish(&mut self, _: &mut Vec<Event>) -> Result<()> {

@@ -102,6 +102,8 @@ struct Client {
     tally: RefCell<Tally>,
     counting: Cell<bool>,
     over: Cell<bool>,
+    /// One call on each connection: they begin before the window, and their first events count.
+    once: bool,
     /// Calls that may still begin.
     left: Cell<u64>,
     open: Cell<usize>,
@@ -216,6 +218,7 @@ fn client(options: &Options) -> Result<Client> {
         tally: RefCell::default(),
         counting: Cell::new(false),
         over: Cell::new(false),
+        once: options.once,
         left: Cell::new(options.calls.unwrap_or(u64::MAX)),
         open: Cell::new(0),
     })
@@ -281,23 +284,26 @@ impl Client {
                 continue;
             }
             let now = Instant::now();
-            first_event.get_or_insert(now);
+            let opens = self.once || self.counting.get();
+            if first_event.replace(now).is_none() && opens {
+                self.tally.borrow_mut().first_event.add(now - began);
+            }
             let came = judge.tokens - seen;
             if came == 0 {
                 continue;
             }
             let mut tally = self.tally.borrow_mut();
+            let last: Option<Instant> = last_token.replace(now);
+            if last.is_none() && opens {
+                tally.first_token.add(now - began);
+            }
             if self.counting.get() {
                 tally.tokens += came as u64;
-                if let Some(last) = last_token.replace(now) {
+                if let Some(last) = last {
                     tally.gaps.add(now - last);
-                } else {
-                    tally.first_token.add(now - began);
                 }
                 // Tokens that came together: no time between them.
                 (1..came).for_each(|_| tally.gaps.add(Duration::ZERO));
-            } else {
-                last_token = Some(now);
             }
         }
         let took = began.elapsed();
@@ -306,9 +312,6 @@ impl Client {
             let mut tally = self.tally.borrow_mut();
             tally.calls += 1;
             tally.latency.add(took);
-            if let Some(first) = first_event {
-                tally.first_event.add(first - began);
-            }
         }
         Ok(())
     }

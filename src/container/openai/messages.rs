@@ -16,6 +16,7 @@ use crate::converse::{
 };
 use crate::template::documents::unsupported;
 use crate::template::said::{Image, Piece, Place, Said, placed, split_thought};
+use crate::wire::{quoted, quoted_parts};
 use crate::{Error, Result};
 
 /// One message.
@@ -40,6 +41,7 @@ pub(super) enum Turn<'a> {
     },
     Tool {
         tool_call_id: Cow<'a, str>,
+        #[serde(serialize_with = "quoted")]
         content: Cow<'a, str>,
     },
 }
@@ -47,15 +49,20 @@ pub(super) enum Turn<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Content<'a> {
-    Text(Cow<'a, str>),
+    Text(#[serde(serialize_with = "quoted")] Cow<'a, str>),
     Parts(Vec<Part<'a>>),
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Part<'a> {
-    Text { text: Cow<'a, str> },
-    ImageUrl { image_url: ImageUrl<'a> },
+    Text {
+        #[serde(serialize_with = "quoted")]
+        text: Cow<'a, str>,
+    },
+    ImageUrl {
+        image_url: ImageUrl<'a>,
+    },
 }
 
 #[derive(Serialize)]
@@ -63,21 +70,15 @@ pub(super) struct ImageUrl<'a> {
     url: DataUrl<'a>,
 }
 
-/// Written straight into the body: an image is never copied.
+/// `data:image/png;base64,…`
 struct DataUrl<'a> {
     media_type: &'static str,
     base64: &'a str,
 }
 
-impl fmt::Display for DataUrl<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "data:{};base64,{}", self.media_type, self.base64)
-    }
-}
-
 impl Serialize for DataUrl<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        quoted_parts(&["data:", self.media_type, ";base64,", self.base64], serializer)
     }
 }
 

@@ -127,7 +127,9 @@ pub(super) fn raw(call: &Call, streamed: bool) -> Payload {
         content_type: header(&CONTENT_TYPE).unwrap_or_else(json).into(),
         accept: accept.unwrap_or_else(json).into(),
         body: call.body.clone(),
+        sha256: Some(call.sha256),
         path: None,
+        parts_matter: streamed,
         adapted: vec![],
     }
 }

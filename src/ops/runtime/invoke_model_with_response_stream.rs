@@ -19,7 +19,7 @@ use crate::catalog::Deployment;
 use crate::container::{Speaks, no_stream};
 use crate::converse::{Event, MetadataEvent};
 use crate::family::{Chunks, Question, Voice};
-use crate::meter::{Record, UpstreamFailure};
+use crate::meter::{Limit, Record, UpstreamFailure};
 use crate::ops::stream::{self, Speak};
 use crate::ops::{Call, question};
 use crate::relay::{Relay, Want};
@@ -152,6 +152,7 @@ async fn raw(relay: &Relay, call: &Call, deployment: &Deployment) -> Result<Resp
         body: Some(reply.body),
         padding: relay.random(),
         record: Arc::clone(&call.record),
+        limit: call.record.limit(),
         buffer: BytesMut::new(),
     };
     let mut response = Response::new(Body::stream(parts.frames()).holding(lease));
@@ -166,6 +167,7 @@ struct Parts {
     body: Option<BoxStream<'static, Result<Bytes>>>,
     padding: fastrand::Rng,
     record: Arc<Record>,
+    limit: Limit,
     buffer: BytesMut,
 }
 
@@ -178,7 +180,7 @@ impl Parts {
                 let part = body.next().await.transpose();
                 part.inspect_err(|_| record.upstream_failed(None, UpstreamFailure::InAnswer))
             };
-            let next = record.in_time(part).await;
+            let next = parts.limit.on(part).await;
             let written = next
                 .transpose()?
                 .and_then(|part| write_chunk(&part, &mut parts.padding, &mut parts.buffer));

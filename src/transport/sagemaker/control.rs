@@ -83,7 +83,7 @@ impl Clients {
             HeaderValue::from_static("SageMaker.DescribeEndpoint"),
         );
         let signer = Signer::new(self.identities.clone(), region, SERVICE);
-        signer.sign(&mut request, &body).await?;
+        signer.sign(&mut request, &body, None).await?;
         let answer = self.client.send(request).await?;
         let status = answer.status();
         let body = whole(answer.into_body(), MAX_DESCRIPTION).await?;

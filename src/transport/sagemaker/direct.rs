@@ -3,22 +3,23 @@
 //! Members and headers: botocore `sagemaker-runtime` 2017-05-13.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
-use super::super::client::{Client, MAX_WHOLE, whole};
+use super::super::client::{Client, MAX_WHOLE, poll_data, whole};
 use super::super::http::AGENT;
 use super::super::identity::Signer;
-use super::super::{Failure, Hints, Transport, broken, chain, too_slow};
+use super::super::parts::{Parts, Pieces};
+use super::super::{Failure, Hints, Transport, broken, too_slow};
 use super::failure::{Refused, exception, not_called, refused};
 use super::{Address, Patience};
 use crate::wire::frame::{Decoder, Frame, MAX_FRAME};
@@ -102,7 +103,7 @@ impl Direct {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers;
-        self.signer.sign(&mut request, &payload.body).await?;
+        self.signer.sign(&mut request, &payload.body, payload.sha256).await?;
         request.headers_mut().insert(USER_AGENT, AGENT);
         Ok(request)
     }
@@ -149,17 +150,18 @@ impl Transport for Direct {
         hints: &'a Hints,
     ) -> BoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(async move {
+            let apart = payload.parts_matter;
             let answer = self.begin(&self.stream, STREAM_ACCEPT, payload, hints);
             let answer = timeout(self.patience.first_byte, answer).await;
             let (answer, place) = answer.map_err(|_| too_slow("begin to answer"))??;
             let content_type = text(answer.headers(), STREAM_TYPE);
-            let parts = Parts {
+            let frames = Frames {
                 body: answer.into_body(),
-                frames: Decoder::new(MAX_FRAME),
-                patience: self.patience,
+                decoder: Decoder::new(MAX_FRAME),
                 _place: place,
             };
-            Ok(Reply { content_type, body: parts.stream() })
+            let parts = Parts::new(frames, self.patience.idle, apart);
+            Ok(Reply { content_type, body: Box::pin(parts) })
         })
     }
 }
@@ -210,50 +212,28 @@ async fn refusal(answer: Response<Incoming>, size: usize) -> Failure {
     refused(&refused_with, size)
 }
 
-/// A stream of frames on its way.
-struct Parts {
+/// The payload parts of a stream of frames.
+struct Frames {
     body: Incoming,
-    frames: Decoder,
-    patience: Patience,
+    decoder: Decoder,
     /// The connection's place: taken until the last frame.
     _place: OwnedSemaphorePermit,
 }
 
-impl Parts {
-    /// The bytes of the payload parts, as they come.
-    fn stream(self) -> BoxStream<'static, Result<Bytes>> {
-        Box::pin(futures_util::stream::unfold(Some(self), |parts| async move {
-            let mut parts = parts?;
-            match parts.next().await {
-                Ok(Some(bytes)) => Some((Ok(bytes), Some(parts))),
-                Ok(None) => None,
-                Err(error) => Some((Err(error), None)),
-            }
-        }))
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>> {
-        let deadline = Instant::now() + self.patience.idle;
+impl Pieces for Frames {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         loop {
-            for frame in self.frames.by_ref() {
+            for frame in self.decoder.by_ref() {
                 let frame = frame.map_err(|error| broken().because(error))?;
                 if let Some(bytes) = part(frame)? {
-                    return Ok(Some(bytes));
+                    return Poll::Ready(Some(Ok(bytes)));
                 }
             }
-            let next = timeout_at(deadline, self.body.frame()).await;
-            match next.map_err(|_| too_slow("send the next part of its answer"))? {
-                Some(Ok(frame)) => {
-                    if let Ok(bytes) = frame.into_data() {
-                        self.frames.push(&bytes);
-                    }
-                }
-                Some(Err(error)) => return Err(broken().because(chain(&error))),
-                None => {
-                    self.frames.finish().map_err(|error| broken().because(error))?;
-                    return Ok(None);
-                }
-            }
+            let Some(bytes) = ready!(poll_data(&mut self.body, cx)?) else {
+                let ended = self.decoder.finish().map_err(|error| broken().because(error));
+                return Poll::Ready(ended.err().map(Err));
+            };
+            self.decoder.push(bytes);
         }
     }
 }

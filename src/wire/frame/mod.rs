@@ -78,7 +78,7 @@ impl From<Error> for crate::Error {
 /// frame::event(&mut out, "messageStart", br#"{"role":"assistant"}"#)?;
 ///
 /// let mut frames = frame::Decoder::new(frame::MAX_FRAME);
-/// frames.push(&out);
+/// frames.push(out.freeze());
 /// let read = frames.next().transpose()?.expect("one frame was written");
 /// assert_eq!(read.header(":event-type"), Some("messageStart"));
 /// # Ok::<_, frame::Error>(())
@@ -244,7 +244,14 @@ pub struct Frame {
 impl Frame {
     /// The value of the first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers().find(|(found, _)| *found == name).map(|(_, value)| value)
+        let mut rest = &self.headers[..];
+        // Nothing fails here: the frame would not have been read.
+        while let Some((found, value)) = next_header(&mut rest).ok()? {
+            if let Some(value) = value.filter(|_| found == name.as_bytes()) {
+                return text(value).ok();
+            }
+        }
+        None
     }
 
     /// Names and values in their order. Headers that are not strings are left out.
@@ -255,7 +262,7 @@ impl Frame {
                 // Nothing fails here: the frame would not have been read.
                 let (name, value) = next_header(&mut rest).ok()??;
                 if let Some(value) = value {
-                    return Some((name, value));
+                    return Some((text(name).ok()?, text(value).ok()?));
                 }
             }
         })
@@ -268,7 +275,10 @@ impl Frame {
 /// frame, which `limit` bounds, and one piece. After an error nothing more is read.
 #[derive(Debug)]
 pub struct Decoder {
-    buffer: BytesMut,
+    /// What has not been looked at. A frame that lies within is not copied.
+    piece: Bytes,
+    /// The beginning of a frame whose end has not arrived; never more than one frame.
+    partial: BytesMut,
     limit: usize,
     broken: bool,
 }
@@ -276,19 +286,26 @@ pub struct Decoder {
 impl Decoder {
     /// A reader that refuses frames of more than `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::new(), limit, broken: false }
+        Self { piece: Bytes::new(), partial: BytesMut::new(), limit, broken: false }
     }
 
     /// Adds what has arrived.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if !self.broken {
-            self.buffer.extend_from_slice(bytes);
+    pub fn push(&mut self, bytes: Bytes) {
+        if self.broken {
+            return;
+        }
+        if self.piece.is_empty() {
+            self.piece = bytes;
+        } else {
+            // Only for a caller that has not taken all frames before.
+            self.piece = [std::mem::take(&mut self.piece), bytes].concat().into();
         }
     }
 
     /// Says that nothing more arrives: an error if that is inside a frame.
     pub fn finish(&self) -> Result<(), Error> {
-        if self.buffer.is_empty() { Ok(()) } else { Err(Error::Truncated) }
+        let is_whole = self.partial.is_empty() && self.piece.is_empty();
+        if is_whole { Ok(()) } else { Err(Error::Truncated) }
     }
 
     /// The next whole frame and its very bytes, for those who pass it on.
@@ -299,21 +316,55 @@ impl Decoder {
         let read = self.read();
         if read.is_err() {
             self.broken = true;
-            self.buffer = BytesMut::new();
+            self.partial = BytesMut::new();
+            self.piece = Bytes::new();
         }
         read.transpose()
     }
 
     fn read(&mut self) -> Result<Option<(Frame, Bytes)>, Error> {
-        let Some(mut prelude) = self.buffer.get(..PRELUDE) else { return Ok(None) };
+        if self.partial.is_empty() {
+            let prelude = Prelude::read(&self.piece, self.limit)?;
+            if let Some(prelude) = prelude.filter(|prelude| self.piece.len() >= prelude.total) {
+                return prelude.frame(self.piece.split_to(prelude.total)).map(Some);
+            }
+        }
+        self.fill(PRELUDE);
+        let Some(prelude) = Prelude::read(&self.partial, self.limit)? else { return Ok(None) };
+        self.fill(prelude.total);
+        if self.partial.len() < prelude.total {
+            return Ok(None);
+        }
+        prelude.frame(std::mem::take(&mut self.partial).freeze()).map(Some)
+    }
+
+    /// Takes from the piece until the frame that has begun has `length` bytes.
+    fn fill(&mut self, length: usize) {
+        let lacking = length.saturating_sub(self.partial.len()).min(self.piece.len());
+        let taken = self.piece.split_to(lacking);
+        self.partial.extend_from_slice(&taken);
+    }
+}
+
+/// A frame's lengths, all of them checked.
+#[derive(Clone, Copy)]
+struct Prelude {
+    total: usize,
+    headers: usize,
+}
+
+impl Prelude {
+    /// The lengths of the frame that `bytes` begin with; `None` if they have not all arrived.
+    fn read(bytes: &[u8], limit: usize) -> Result<Option<Self>, Error> {
+        let Some(mut prelude) = bytes.get(..PRELUDE) else { return Ok(None) };
         let expected = crc32fast::hash(prelude.get(..8).unwrap_or_default());
         let (total, headers) = (prelude.get_u32() as usize, prelude.get_u32() as usize);
         // The checksum first: a length that is not one is no length to complain of.
         if prelude.get_u32() != expected {
             return Err(Error::PreludeChecksum);
         }
-        if total > self.limit {
-            return Err(Error::TooLong { length: total, limit: self.limit });
+        if total > limit {
+            return Err(Error::TooLong { length: total, limit });
         }
         if headers > MAX_HEADERS {
             return Err(Error::TooLong { length: headers, limit: MAX_HEADERS });
@@ -322,20 +373,24 @@ impl Decoder {
         if headers > body {
             return Err(Error::Lengths);
         }
-        if self.buffer.len() < total {
-            return Ok(None);
-        }
-        let whole = self.buffer.split_to(total).freeze();
+        Ok(Some(Self { total, headers }))
+    }
+
+    /// The frame of these bytes, which are `total`.
+    fn frame(self, whole: Bytes) -> Result<(Frame, Bytes), Error> {
         let mut frame = whole.clone();
-        let mut checksum = frame.split_off(total - CHECKSUM);
+        let mut checksum = frame.split_off(self.total - CHECKSUM);
         if checksum.get_u32() != crc32fast::hash(&frame) {
             return Err(Error::Checksum);
         }
         frame.advance(PRELUDE);
-        let headers = frame.split_to(headers);
+        let headers = frame.split_to(self.headers);
         let mut rest = &headers[..];
-        while next_header(&mut rest)?.is_some() {}
-        Ok(Some((Frame { headers, payload: frame }, whole)))
+        while let Some((name, value)) = next_header(&mut rest)? {
+            text(name)?;
+            text(value.unwrap_or_default())?;
+        }
+        Ok((Frame { headers, payload: frame }, whole))
     }
 }
 
@@ -348,13 +403,14 @@ impl Iterator for Decoder {
     }
 }
 
-/// A name, and its value if that is a string; `None` at the end.
-type Header<'a> = Option<(&'a str, Option<&'a str>)>;
+/// A name, and its value if that is a string; `None` at the end. Whether they are text has not been
+/// looked at.
+type Header<'a> = Option<(&'a [u8], Option<&'a [u8]>)>;
 
 fn next_header<'a>(from: &mut &'a [u8]) -> Result<Header<'a>, Error> {
     let Some((length, rest)) = from.split_first() else { return Ok(None) };
     *from = rest;
-    let name = text(take(from, usize::from(*length))?)?;
+    let name = take(from, usize::from(*length))?;
     let (kind, rest) = from.split_first().ok_or(Error::Header)?;
     *from = rest;
     let length = match kind {
@@ -368,7 +424,7 @@ fn next_header<'a>(from: &mut &'a [u8]) -> Result<Header<'a>, Error> {
         _ => return Err(Error::Header),
     };
     let value = take(from, length)?;
-    Ok(Some((name, if *kind == STRING { Some(text(value)?) } else { None })))
+    Ok(Some((name, (*kind == STRING).then_some(value))))
 }
 
 fn take<'a>(from: &mut &'a [u8], length: usize) -> Result<&'a [u8], Error> {

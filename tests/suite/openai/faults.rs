@@ -1,5 +1,6 @@
 //! What containers say when they fail.
 
+use bytes::Bytes;
 use helan::container::openai::OpenAi;
 use helan::container::{Container as _, Mode};
 use helan::{Code, Error};
@@ -306,9 +307,12 @@ fn after_a_failure_nothing_more_is_told() {
     let mut decoder =
         OpenAi::default().decoder(&super::plain(), Mode::Stream, fastrand::Rng::with_seed(1));
     let mut events = vec![];
-    decoder.push(b"{\"error\":\"x\"}\n", &mut events).unwrap_err();
+    decoder.push(Bytes::from_static(b"{\"error\":\"x\"}\n"), &mut events).unwrap_err();
     decoder
-        .push(b"{\"choices\":[{\"text\":\"a\",\"finish_reason\":\"stop\"}]}\n", &mut events)
+        .push(
+            Bytes::from_static(b"{\"choices\":[{\"text\":\"a\",\"finish_reason\":\"stop\"}]}\n"),
+            &mut events,
+        )
         .unwrap();
     assert!(events.is_empty());
     decoder.finish(&mut events).unwrap_err();

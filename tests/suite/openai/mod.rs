@@ -10,6 +10,7 @@ mod prompts;
 mod properties;
 mod tools;
 
+use bytes::Bytes;
 use helan::container::openai::{OpenAi, Options};
 use helan::container::{Container as _, Mode};
 use helan::converse::{Ask, BlockOrder, Event, Fold, Request};
@@ -69,7 +70,7 @@ fn decode_as<'a>(
     let mut decoder = OpenAi::new(options).decoder(ask, mode, fastrand::Rng::with_seed(7));
     let mut events = vec![];
     for piece in pieces {
-        if let Err(error) = decoder.push(piece, &mut events) {
+        if let Err(error) = decoder.push(Bytes::copy_from_slice(piece), &mut events) {
             return Decoded { events, end: Err(error) };
         }
     }

@@ -229,7 +229,7 @@ fn both_at_once_are_the_same() {
     assert_eq!(payload.body, text.encode(&ask, Mode::Stream).unwrap().body);
     let mut events = vec![];
     let bytes = fixture("text/lmi-async-stream.txt");
-    decoder.push(&bytes, &mut events).unwrap();
+    decoder.push(bytes.clone().into(), &mut events).unwrap();
     decoder.finish(&mut events).unwrap();
     let (alone, end) = decode(known(Dialect::Lmi), &ask, Mode::Stream, [bytes.as_slice()]);
     end.unwrap();

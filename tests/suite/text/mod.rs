@@ -8,6 +8,7 @@ mod properties;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use helan::clock::Clock;
 use helan::container::text::{Dialect, Options, Text};
 use helan::container::{Container as _, Mode};
@@ -81,7 +82,7 @@ fn decode<'a>(
     let mut decoder = text.decoder(ask, mode, fastrand::Rng::with_seed(7));
     let mut events = vec![];
     for piece in pieces {
-        if let Err(error) = decoder.push(piece, &mut events) {
+        if let Err(error) = decoder.push(Bytes::copy_from_slice(piece), &mut events) {
             return (events, Err(error));
         }
     }

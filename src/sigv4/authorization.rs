@@ -3,15 +3,15 @@
 /// What follows the scheme. A parameter that is not there is `None`; one that nobody knows is
 /// passed over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::auth) struct Authorization<'a> {
-    pub(in crate::auth) credential: Option<&'a str>,
-    pub(in crate::auth) signed_headers: Option<&'a str>,
-    pub(in crate::auth) signature: Option<&'a str>,
+pub(crate) struct Authorization<'a> {
+    pub(crate) credential: Option<&'a str>,
+    pub(crate) signed_headers: Option<&'a str>,
+    pub(crate) signature: Option<&'a str>,
 }
 
 /// Parameters that cannot be read at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) enum Malformed {
+pub(crate) enum Malformed {
     /// A parameter without `=`.
     NoEqualSign,
     /// A parameter that is there twice.
@@ -21,7 +21,7 @@ pub(in crate::auth) enum Malformed {
 impl<'a> Authorization<'a> {
     /// Reads `parameters`. AWS takes commas, white space or both between them: a credential with
     /// a blank inside is therefore two parameters, the second without `=`.
-    pub(in crate::auth) fn parse(parameters: &'a str) -> Result<Self, Malformed> {
+    pub(crate) fn parse(parameters: &'a str) -> Result<Self, Malformed> {
         let mut read = Self::default();
         let separator = |c: char| c == ',' || c.is_ascii_whitespace();
         for parameter in parameters.split(separator).filter(|p| !p.is_empty()) {

@@ -2,22 +2,22 @@
 
 /// An access key id and the credential scope it signs for, as they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) struct Credential<'a> {
+pub(crate) struct Credential<'a> {
     /// All of it.
-    pub(in crate::auth) text: &'a str,
-    pub(in crate::auth) access_key: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) access_key: &'a str,
     /// The last four elements together, as the string to sign has them.
-    pub(in crate::auth) scope: &'a str,
-    pub(in crate::auth) date: &'a str,
-    pub(in crate::auth) region: &'a str,
-    pub(in crate::auth) service: &'a str,
-    pub(in crate::auth) terminator: &'a str,
+    pub(crate) scope: &'a str,
+    pub(crate) date: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) terminator: &'a str,
 }
 
 impl<'a> Credential<'a> {
     /// Cuts `text` at its slashes; `None` unless there are five elements and the access key id
     /// and the region are not empty.
-    pub(in crate::auth) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (access_key, scope) = text.split_once('/')?;
         let mut elements = scope.split('/');
         let mut next = || elements.next();

@@ -14,16 +14,11 @@ use crate::config::Secret;
 
 /// The key that signs for one day, region and service.
 #[derive(Clone)]
-pub(in crate::auth) struct SigningKey(Zeroizing<[u8; 32]>);
+pub(crate) struct SigningKey(Zeroizing<[u8; 32]>);
 
 impl SigningKey {
     /// Derives the key: four HMACs.
-    pub(in crate::auth) fn derive(
-        secret: &Secret,
-        date: AmzDate,
-        region: &str,
-        service: &str,
-    ) -> Self {
+    pub(crate) fn derive(secret: &Secret, date: AmzDate, region: &str, service: &str) -> Self {
         let derived =
             generate_signing_key(secret.expose(), SystemTime::from(date.at()), region, service);
         let mut key = Zeroizing::new([0; 32]);
@@ -34,17 +29,26 @@ impl SigningKey {
         Self(key)
     }
 
+    /// The signature of a request whose canonical form has the hash `canonical`: 64 hexadecimal
+    /// digits.
+    pub(crate) fn sign(&self, date: AmzDate, scope: &str, canonical: &[u8; 32]) -> String {
+        let (mut digits, date) = ([0; 64], date.text());
+        // 32 bytes fit into 64 digits.
+        let _ = hex::encode_to_slice(canonical, &mut digits);
+        let parts = [ALGORITHM.as_bytes(), date.as_str().as_bytes(), scope.as_bytes(), &digits];
+        calculate_signature(&self.0[..], &parts.join(&b'\n'))
+    }
+
     /// Whether `signature` is this key's, for the request whose canonical form has the hash
     /// `canonical`. Takes the same time wherever they differ.
-    pub(in crate::auth) fn signed(
+    pub(crate) fn signed(
         &self,
         date: AmzDate,
         scope: &str,
         canonical: &[u8; 32],
         signature: &str,
     ) -> bool {
-        let to_sign = format!("{ALGORITHM}\n{date}\n{scope}\n{}", hex::encode(canonical));
-        let expected = calculate_signature(&self.0[..], to_sign.as_bytes());
+        let expected = self.sign(date, scope, canonical);
         expected.as_bytes().ct_eq(signature.as_bytes()).into()
     }
 }
@@ -59,21 +63,21 @@ impl fmt::Debug for SigningKey {
 /// service. Regions are the callers' to choose, so only the credential of a signature that was
 /// right is ever put in, and there is room for [`SigningKeys::CAPACITY`].
 #[derive(Debug, Default)]
-pub(in crate::auth) struct SigningKeys(RwLock<HashMap<Box<str>, SigningKey>>);
+pub(crate) struct SigningKeys(RwLock<HashMap<Box<str>, SigningKey>>);
 
 impl SigningKeys {
     /// How many keys are remembered; when one more comes, all are forgotten. They fall due every
     /// midnight anyway, and deriving one again takes microseconds.
-    pub(in crate::auth) const CAPACITY: usize = 1024;
+    pub(crate) const CAPACITY: usize = 1024;
 
     /// Credentials that are longer are derived each time: no region has a name of this length.
     const LONGEST: usize = 256;
 
-    pub(in crate::auth) fn get(&self, credential: &str) -> Option<SigningKey> {
+    pub(crate) fn get(&self, credential: &str) -> Option<SigningKey> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(credential).cloned()
     }
 
-    pub(in crate::auth) fn remember(&self, credential: Box<str>, key: SigningKey) {
+    pub(crate) fn remember(&self, credential: Box<str>, key: SigningKey) {
         if credential.len() > Self::LONGEST {
             return;
         }
@@ -85,7 +89,7 @@ impl SigningKeys {
     }
 
     #[cfg(test)]
-    pub(in crate::auth) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.read().unwrap().len()
     }
 }

@@ -8,11 +8,11 @@ use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 
 /// The moment at which a request says it was signed: UTC, whole seconds, years 0 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) struct AmzDate(OffsetDateTime);
+pub(crate) struct AmzDate(OffsetDateTime);
 
 impl AmzDate {
     /// Reads exactly `YYYYMMDDTHHMMSSZ`.
-    pub(in crate::auth) fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let text: &[u8; 16] = text.try_into().ok()?;
         if text[8] != b'T' || text[15] != b'Z' {
             return None;
@@ -25,7 +25,7 @@ impl AmzDate {
     }
 
     /// The date of a request: `X-Amz-Date`, else `Date` in that form or in HTTP's own.
-    pub(in crate::auth) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         if let Some(value) = headers.get("x-amz-date") {
             return Self::parse(value.as_bytes());
         }
@@ -37,16 +37,40 @@ impl AmzDate {
     }
 
     /// The moment itself.
-    pub(in crate::auth) fn at(self) -> OffsetDateTime {
+    pub(crate) fn at(self) -> OffsetDateTime {
         self.0
     }
 
+    /// `YYYYMMDDTHHMMSSZ`.
+    pub(crate) fn text(self) -> Text {
+        let (year, month, day) = self.0.to_calendar_date();
+        let (hour, minute, second) = self.0.to_hms();
+        // Four digits: the format ends with the year 9999.
+        let century = u8::try_from(year / 100).unwrap_or_default();
+        let of_century = u8::try_from(year % 100).unwrap_or_default();
+        let mut text = *b"00000000T000000Z";
+        let numbers = [century, of_century, month.into(), day, hour, minute, second];
+        for (at, number) in [0, 2, 4, 6, 9, 11, 13].into_iter().zip(numbers) {
+            text[at] += number / 10;
+            text[at + 1] += number % 10;
+        }
+        Text(text)
+    }
+}
+
+/// A date as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Text([u8; 16]);
+
+impl Text {
+    /// All of it.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
     /// `YYYYMMDD`, as in a credential scope.
-    pub(in crate::auth) fn day(self) -> impl fmt::Display {
-        fmt::from_fn(move |f| {
-            let (year, month, day) = self.0.to_calendar_date();
-            write!(f, "{year:04}{:02}{day:02}", u8::from(month))
-        })
+    pub(crate) fn day(&self) -> &str {
+        self.as_str().get(..8).unwrap_or_default()
     }
 }
 
@@ -59,8 +83,7 @@ impl From<OffsetDateTime> for AmzDate {
 
 impl fmt::Display for AmzDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (hour, minute, second) = self.0.to_hms();
-        write!(f, "{}T{hour:02}{minute:02}{second:02}Z", self.day())
+        f.write_str(self.text().as_str())
     }
 }
 
@@ -83,7 +106,7 @@ mod tests {
         let date = AmzDate::parse(b"20261120T232204Z").unwrap();
         assert_eq!(date.at(), datetime!(2026-11-20 23:22:04 UTC));
         assert_eq!(date.to_string(), "20261120T232204Z");
-        assert_eq!(date.day().to_string(), "20261120");
+        assert_eq!(date.text().day(), "20261120");
     }
 
     #[test]

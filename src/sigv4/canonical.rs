@@ -2,8 +2,7 @@
 //!
 //! It goes straight into a hasher; only tests ever see it as text.
 
-use http::request::Parts;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, Method, Uri};
 use sha2::digest::Update;
 
 /// The names in `SignedHeaders`: lower case, ascending, none twice.
@@ -11,10 +10,10 @@ use sha2::digest::Update;
 /// The order is what the signing process asks of clients. Held here, it also means that a header
 /// is hashed once at most, however long the list: the work stays linear in the size of the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) struct SignedHeaders<'a>(&'a str);
+pub(crate) struct SignedHeaders<'a>(&'a str);
 
 impl<'a> SignedHeaders<'a> {
-    pub(in crate::auth) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut last = "";
         for name in text.split(';') {
             if name <= last || name.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -25,39 +24,59 @@ impl<'a> SignedHeaders<'a> {
         Some(Self(text))
     }
 
+    /// Those of all of `headers`, written into `names`.
+    pub(crate) fn all(headers: &HeaderMap, names: &'a mut String) -> Self {
+        let mut sorted: Vec<&str> = headers.keys().map(http::HeaderName::as_str).collect();
+        sorted.sort_unstable();
+        for (at, name) in sorted.into_iter().enumerate() {
+            if at > 0 {
+                names.push(';');
+            }
+            names.push_str(name);
+        }
+        Self(names)
+    }
+
+    /// As `SignedHeaders=` has them.
+    pub(crate) fn as_str(self) -> &'a str {
+        self.0
+    }
+
     fn names(self) -> impl Iterator<Item = &'a str> {
         self.0.split(';')
     }
 
     /// Whether the signature holds for one host only: over HTTP/2 some clients sign `:authority`.
-    pub(in crate::auth) fn bind_host(self) -> bool {
+    pub(crate) fn bind_host(self) -> bool {
         self.names().any(|name| name == "host" || name == ":authority")
     }
 }
 
 /// A header that is signed, but is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) struct HeaderMissing;
+pub(crate) struct HeaderMissing;
 
 /// Writes everything but the last line, which is the hash of the payload.
-pub(in crate::auth) fn head(
-    head: &Parts,
+pub(crate) fn head(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
     signed: SignedHeaders<'_>,
     into: &mut impl Update,
 ) -> Result<(), HeaderMissing> {
-    into.update(head.method.as_str().as_bytes());
+    into.update(method.as_str().as_bytes());
     into.update(b"\n");
-    path(head.uri.path(), into);
+    path(uri.path(), into);
     into.update(b"\n");
-    query(pairs(head.uri.query().unwrap_or_default()), into);
+    query(pairs(uri.query().unwrap_or_default()), into);
     into.update(b"\n");
     for name in signed.names() {
         into.update(name.as_bytes());
         into.update(b":");
         match name {
-            ":authority" => authority(&head.uri, &head.headers, into)?,
-            "host" => host(&head.uri, &head.headers, into)?,
-            _ => values(&head.headers, name, into)?,
+            ":authority" => authority(uri, headers, into)?,
+            "host" => host(uri, headers, into)?,
+            _ => values(headers, name, into)?,
         }
         into.update(b"\n");
     }
@@ -94,7 +113,7 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Parameters by name, then by value.
-pub(in crate::auth) fn query<'a>(
+pub(crate) fn query<'a>(
     parameters: impl Iterator<Item = (&'a str, &'a str)>,
     into: &mut impl Update,
 ) {
@@ -155,6 +174,7 @@ fn collapsed(value: &[u8], into: &mut impl Update) {
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use http::request::Parts;
     use proptest::prelude::*;
 
     use super::*;
@@ -188,7 +208,9 @@ mod tests {
                 .header("X-Many", "three\t four"),
         );
         let signed = SignedHeaders::parse("host;x-amz-date;x-many").unwrap();
-        let text = written(|into| super::head(&head, signed, into).unwrap());
+        let text = written(|into| {
+            super::head(&head.method, &head.uri, &head.headers, signed, into).unwrap();
+        });
         assert_eq!(
             text,
             "POST\n/base/model/a.b-v1%253A0/converse\na=%2F&b=1&b=2&c=\nhost:127.0.0.1:8080\n\
@@ -231,7 +253,7 @@ mod tests {
         let name = |text| SignedHeaders::parse(text).unwrap();
         let line = |head: &Parts, signed| {
             let mut text = Text(Vec::new());
-            super::head(head, name(signed), &mut text)
+            super::head(&head.method, &head.uri, &head.headers, name(signed), &mut text)
                 .map(|()| String::from_utf8(text.0).unwrap().lines().nth(3).unwrap().to_owned())
         };
         let h2 = parts(Request::post("http://gateway:8080/x"));

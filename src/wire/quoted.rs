@@ -1,0 +1,106 @@
+//! Long strings in JSON.
+//!
+//! `serde_json` looks at a string byte by byte for what has to be escaped; a prompt of 100 KB or the
+//! base64 of an image is mostly or all plain, and is looked at here by the block.
+
+use std::fmt::Write as _;
+
+use serde::ser::{Error as _, Serialize as _, Serializer};
+use serde_json::value::RawValue;
+
+/// Shorter strings are written as they always are.
+const LONG: usize = 1024;
+const BLOCK: usize = 32;
+
+/// Writes `text` as a JSON string. For serializers of `serde_json` alone.
+pub fn quoted<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    if text.len() < LONG {
+        return serializer.serialize_str(text);
+    }
+    // What is written is looked through again, by many bytes at a time.
+    RawValue::from_string(escaped(&[text])).map_err(S::Error::custom)?.serialize(serializer)
+}
+
+/// Writes `parts` as one JSON string. For serializers of `serde_json` alone.
+pub fn quoted_parts<S: Serializer>(parts: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
+    RawValue::from_string(escaped(parts)).map_err(S::Error::custom)?.serialize(serializer)
+}
+
+/// The parts in a row, between quotation marks, with the escapes of `serde_json`.
+fn escaped(parts: &[&str]) -> String {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut out = String::with_capacity(length + length / 64 + 2);
+    out.push('"');
+    for part in parts {
+        escape(part, &mut out);
+    }
+    out.push('"');
+    out
+}
+
+const fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+fn escape(text: &str, out: &mut String) {
+    let mut written = 0;
+    for (at, block) in text.as_bytes().chunks(BLOCK).enumerate() {
+        // Without a branch for each byte: the compiler compares many at once.
+        if !block.iter().fold(false, |any, byte| any | is_special(*byte)) {
+            continue;
+        }
+        for (within, byte) in block.iter().enumerate().filter(|(_, byte)| is_special(**byte)) {
+            let here = at * BLOCK + within;
+            out.push_str(text.get(written..here).unwrap_or_default());
+            written = here + 1;
+            match byte {
+                b'"' => out.push_str("\\\""),
+                b'\\' => out.push_str("\\\\"),
+                b'\n' => out.push_str("\\n"),
+                b'\r' => out.push_str("\\r"),
+                b'\t' => out.push_str("\\t"),
+                0x08 => out.push_str("\\b"),
+                0x0c => out.push_str("\\f"),
+                _ => {
+                    let _ = write!(out, "\\u{byte:04x}");
+                }
+            }
+        }
+    }
+    out.push_str(text.get(written..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+    use serde::Serialize;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Long<'a> {
+        #[serde(serialize_with = "quoted")]
+        text: Cow<'a, str>,
+    }
+
+    #[test]
+    fn long_text_is_written_as_short_text_is() {
+        for text in ["plain ".repeat(400), "\"贺兰\"\n\\\u{1}\u{7f} ".repeat(200), "x".repeat(9)]
+        {
+            let expected = serde_json::json!({ "text": text });
+            let long = Long { text: text.as_str().into() };
+            assert_eq!(serde_json::to_string(&long).unwrap(), expected.to_string());
+            assert_eq!(serde_json::to_value(&long).unwrap(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escapes_are_serde_jsons(parts in prop::collection::vec("(\\PC|[\\x00-\\x7f]){0,80}", 0..3)) {
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            prop_assert_eq!(escaped(&parts), serde_json::to_string(&parts.concat()).unwrap());
+        }
+    }
+}
