@@ -53,7 +53,7 @@ impl Caller {
         let mut answer = self.post(model, "converse-stream", question).await?;
         let mut frames = frame::Decoder::new(frame::MAX_FRAME);
         while let Some(part) = answer.frame().await {
-            frames.push(part.map_err(failed)?.into_data().unwrap_or_default());
+            frames.push(part.map_err(failed)?.data_ref().map_or(&[], |data| data.as_ref()));
             for event in frames.by_ref() {
                 show(&event?)?;
             }

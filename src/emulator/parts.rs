@@ -226,7 +226,7 @@ mod tests {
             cutter.flush(&mut out);
             let mut decoder = frame::Decoder::new(frame::MAX_FRAME);
             for frame in &out {
-                decoder.push(frame.clone());
+                decoder.push(frame);
             }
             let parts: Vec<_> = decoder.map(|frame| frame.unwrap().payload).collect();
             prop_assert_eq!(parts.concat(), pieces.concat());

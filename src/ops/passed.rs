@@ -143,7 +143,7 @@ fn frames(
         loop {
             let failure = match limit.on(next(&mut parts)).await {
                 Ok(Some(bytes)) => {
-                    decoder.push(bytes);
+                    decoder.push(&bytes);
                     let read = whole_frames(&mut decoder, &mut out, &record);
                     if read.is_ok() && out.is_empty() {
                         continue;

@@ -38,7 +38,6 @@ enum Few {
     One(u8),
     Two(u8, u8),
     Three(u8, u8, u8),
-    Four(u8, u8, u8, u8),
     No,
 }
 
@@ -55,7 +54,6 @@ impl Starts {
             [a] => Few::One(a),
             [a, b] => Few::Two(a, b),
             [a, b, c] => Few::Three(a, b, c),
-            [a, b, c, d] => Few::Four(a, b, c, d),
             _ => Few::No,
         };
         Self { few, all }
@@ -66,10 +64,6 @@ impl Starts {
             Few::One(a) if text.len() >= SHORT => memchr(a, text),
             Few::Two(a, b) if text.len() >= SHORT => memchr2(a, b, text),
             Few::Three(a, b, c) if text.len() >= SHORT => memchr3(a, b, c, text),
-            Few::Four(a, b, c, d) if text.len() >= SHORT => {
-                let end = memchr3(a, b, c, text);
-                text.get(..end.unwrap_or(text.len())).and_then(|before| memchr(d, before)).or(end)
-            }
             _ => text.iter().position(|byte| self.all[usize::from(*byte)]),
         }
     }

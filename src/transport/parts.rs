@@ -23,6 +23,10 @@ const FAST: Duration = Duration::from_millis(10);
 /// How many bytes are put together at most.
 const MOST: usize = 32 << 10;
 
+/// How often other tasks go first. Not once: hyper asks a body again at once after it has written,
+/// and no other task has run by then.
+const YIELDS: u32 = 2;
+
 /// Where pieces come from.
 pub(super) trait Pieces: Send + Unpin {
     /// The next piece; `None` at the end. Nothing is lost by asking again later.
@@ -37,8 +41,8 @@ pub(super) struct Parts<P> {
     handed: Option<Instant>,
     apart: bool,
     gathered: Gathered,
-    /// What other tasks had to say has been heard.
-    yielded: bool,
+    /// How often other tasks have been let go first since a piece came.
+    yielded: u32,
     end: End,
 }
 
@@ -58,13 +62,13 @@ impl<P: Pieces> Parts<P> {
             handed: None,
             apart,
             gathered: Gathered::default(),
-            yielded: false,
+            yielded: 0,
             end: End::Open,
         }
     }
 
     fn hand_on(&mut self) -> Bytes {
-        self.yielded = false;
+        self.yielded = 0;
         self.handed = (!self.apart).then_some(self.patience.since);
         self.gathered.take()
     }
@@ -84,7 +88,7 @@ impl<P: Pieces> Stream for Parts<P> {
             match this.pieces.poll_piece(cx) {
                 Poll::Ready(Some(Ok(piece))) => {
                     this.patience.heard();
-                    this.yielded = false;
+                    this.yielded = 0;
                     this.gathered.push(piece);
                     if !this.comes_fast() || this.gathered.len() >= MOST {
                         return Poll::Ready(Some(Ok(this.hand_on())));
@@ -96,9 +100,9 @@ impl<P: Pieces> Stream for Parts<P> {
                     ready!(this.patience.poll(cx));
                     this.end = End::Failed(too_slow("send the next part of its answer"));
                 }
-                // The connection's own task may have more of it: it is asked once, not waited for.
-                Poll::Pending if !this.yielded => {
-                    this.yielded = true;
+                // The connection's own task may have more of it: it is let go first, not waited for.
+                Poll::Pending if this.yielded < YIELDS => {
+                    this.yielded += 1;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }

@@ -244,13 +244,6 @@ fn json_end(text: &[u8]) -> usize {
 
 /// Where the string that was opened before `at` is closed.
 fn string_end(text: &[u8], mut at: usize) -> usize {
-    // Names and tokens are short: starting a search costs more than looking at them.
-    let near = text.get(at..).unwrap_or_default().iter().take(16);
-    match near.enumerate().find(|(_, byte)| matches!(byte, b'"' | b'\\')) {
-        Some((after, b'"')) => return at + after + 1,
-        Some((after, _)) => at += after,
-        None => at = text.len().min(at + 16),
-    }
     while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += found + 1;
         if text.get(at - 1) == Some(&b'"') {

@@ -18,4 +18,4 @@ pub mod sse;
 pub use body::Body;
 pub use errors::{Dialect, Exceptions, error_body, error_response, exception};
 pub use payload::{Payload, Reply};
-pub use quoted::{quoted, quoted_parts};
+pub use quoted::quoted;

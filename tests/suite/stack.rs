@@ -134,7 +134,7 @@ async fn next(body: &mut Body, frames: &mut frame::Decoder) -> Option<(String, s
             return Some((name.expect("a type").to_owned(), payload));
         }
         let part = body.frame().await?.expect("no transport error");
-        frames.push(part.into_data().expect("data"));
+        frames.push(&part.into_data().expect("data"));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::converse::{
 };
 use crate::template::documents::unsupported;
 use crate::template::said::{Image, Piece, Place, Said, placed, split_thought};
-use crate::wire::{quoted, quoted_parts};
+use crate::wire::quoted;
 use crate::{Error, Result};
 
 /// One message.
@@ -70,15 +70,21 @@ pub(super) struct ImageUrl<'a> {
     url: DataUrl<'a>,
 }
 
-/// `data:image/png;base64,…`
+/// Written straight into the body: an image is never copied, though its letters are looked at.
 struct DataUrl<'a> {
     media_type: &'static str,
     base64: &'a str,
 }
 
+impl fmt::Display for DataUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "data:{};base64,{}", self.media_type, self.base64)
+    }
+}
+
 impl Serialize for DataUrl<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        quoted_parts(&["data:", self.media_type, ";base64,", self.base64], serializer)
+        serializer.collect_str(self)
     }
 }
 

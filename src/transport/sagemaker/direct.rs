@@ -233,7 +233,7 @@ impl Pieces for Frames {
                 let ended = self.decoder.finish().map_err(|error| broken().because(error));
                 return Poll::Ready(ended.err().map(Err));
             };
-            self.decoder.push(bytes);
+            self.decoder.push(&bytes);
         }
     }
 }

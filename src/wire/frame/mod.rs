@@ -78,7 +78,7 @@ impl From<Error> for crate::Error {
 /// frame::event(&mut out, "messageStart", br#"{"role":"assistant"}"#)?;
 ///
 /// let mut frames = frame::Decoder::new(frame::MAX_FRAME);
-/// frames.push(out.freeze());
+/// frames.push(&out);
 /// let read = frames.next().transpose()?.expect("one frame was written");
 /// assert_eq!(read.header(":event-type"), Some("messageStart"));
 /// # Ok::<_, frame::Error>(())
@@ -275,10 +275,7 @@ impl Frame {
 /// frame, which `limit` bounds, and one piece. After an error nothing more is read.
 #[derive(Debug)]
 pub struct Decoder {
-    /// What has not been looked at. A frame that lies within is not copied.
-    piece: Bytes,
-    /// The beginning of a frame whose end has not arrived; never more than one frame.
-    partial: BytesMut,
+    buffer: BytesMut,
     limit: usize,
     broken: bool,
 }
@@ -286,26 +283,19 @@ pub struct Decoder {
 impl Decoder {
     /// A reader that refuses frames of more than `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { piece: Bytes::new(), partial: BytesMut::new(), limit, broken: false }
+        Self { buffer: BytesMut::new(), limit, broken: false }
     }
 
     /// Adds what has arrived.
-    pub fn push(&mut self, bytes: Bytes) {
-        if self.broken {
-            return;
-        }
-        if self.piece.is_empty() {
-            self.piece = bytes;
-        } else {
-            // Only for a caller that has not taken all frames before.
-            self.piece = [std::mem::take(&mut self.piece), bytes].concat().into();
+    pub fn push(&mut self, bytes: &[u8]) {
+        if !self.broken {
+            self.buffer.extend_from_slice(bytes);
         }
     }
 
     /// Says that nothing more arrives: an error if that is inside a frame.
     pub fn finish(&self) -> Result<(), Error> {
-        let is_whole = self.partial.is_empty() && self.piece.is_empty();
-        if is_whole { Ok(()) } else { Err(Error::Truncated) }
+        if self.buffer.is_empty() { Ok(()) } else { Err(Error::Truncated) }
     }
 
     /// The next whole frame and its very bytes, for those who pass it on.
@@ -316,55 +306,21 @@ impl Decoder {
         let read = self.read();
         if read.is_err() {
             self.broken = true;
-            self.partial = BytesMut::new();
-            self.piece = Bytes::new();
+            self.buffer = BytesMut::new();
         }
         read.transpose()
     }
 
     fn read(&mut self) -> Result<Option<(Frame, Bytes)>, Error> {
-        if self.partial.is_empty() {
-            let prelude = Prelude::read(&self.piece, self.limit)?;
-            if let Some(prelude) = prelude.filter(|prelude| self.piece.len() >= prelude.total) {
-                return prelude.frame(self.piece.split_to(prelude.total)).map(Some);
-            }
-        }
-        self.fill(PRELUDE);
-        let Some(prelude) = Prelude::read(&self.partial, self.limit)? else { return Ok(None) };
-        self.fill(prelude.total);
-        if self.partial.len() < prelude.total {
-            return Ok(None);
-        }
-        prelude.frame(std::mem::take(&mut self.partial).freeze()).map(Some)
-    }
-
-    /// Takes from the piece until the frame that has begun has `length` bytes.
-    fn fill(&mut self, length: usize) {
-        let lacking = length.saturating_sub(self.partial.len()).min(self.piece.len());
-        let taken = self.piece.split_to(lacking);
-        self.partial.extend_from_slice(&taken);
-    }
-}
-
-/// A frame's lengths, all of them checked.
-#[derive(Clone, Copy)]
-struct Prelude {
-    total: usize,
-    headers: usize,
-}
-
-impl Prelude {
-    /// The lengths of the frame that `bytes` begin with; `None` if they have not all arrived.
-    fn read(bytes: &[u8], limit: usize) -> Result<Option<Self>, Error> {
-        let Some(mut prelude) = bytes.get(..PRELUDE) else { return Ok(None) };
+        let Some(mut prelude) = self.buffer.get(..PRELUDE) else { return Ok(None) };
         let expected = crc32fast::hash(prelude.get(..8).unwrap_or_default());
         let (total, headers) = (prelude.get_u32() as usize, prelude.get_u32() as usize);
         // The checksum first: a length that is not one is no length to complain of.
         if prelude.get_u32() != expected {
             return Err(Error::PreludeChecksum);
         }
-        if total > limit {
-            return Err(Error::TooLong { length: total, limit });
+        if total > self.limit {
+            return Err(Error::TooLong { length: total, limit: self.limit });
         }
         if headers > MAX_HEADERS {
             return Err(Error::TooLong { length: headers, limit: MAX_HEADERS });
@@ -373,24 +329,23 @@ impl Prelude {
         if headers > body {
             return Err(Error::Lengths);
         }
-        Ok(Some(Self { total, headers }))
-    }
-
-    /// The frame of these bytes, which are `total`.
-    fn frame(self, whole: Bytes) -> Result<(Frame, Bytes), Error> {
+        if self.buffer.len() < total {
+            return Ok(None);
+        }
+        let whole = self.buffer.split_to(total).freeze();
         let mut frame = whole.clone();
-        let mut checksum = frame.split_off(self.total - CHECKSUM);
+        let mut checksum = frame.split_off(total - CHECKSUM);
         if checksum.get_u32() != crc32fast::hash(&frame) {
             return Err(Error::Checksum);
         }
         frame.advance(PRELUDE);
-        let headers = frame.split_to(self.headers);
+        let headers = frame.split_to(headers);
         let mut rest = &headers[..];
         while let Some((name, value)) = next_header(&mut rest)? {
             text(name)?;
             text(value.unwrap_or_default())?;
         }
-        Ok((Frame { headers, payload: frame }, whole))
+        Ok(Some((Frame { headers, payload: frame }, whole)))
     }
 }
 

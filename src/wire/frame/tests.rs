@@ -42,7 +42,7 @@ const PART: [(&str, &str); 3] = [
 
 fn all(bytes: &[u8]) -> Result<Vec<Frame>, Error> {
     let mut decoder = Decoder::new(MAX_FRAME);
-    decoder.push(Bytes::copy_from_slice(bytes));
+    decoder.push(bytes);
     let frames = decoder.by_ref().collect();
     decoder.finish()?;
     frames
@@ -133,12 +133,12 @@ fn contradictions_are_refused() {
 #[test]
 fn the_decoder_stops_at_its_limit_and_stays_stopped() {
     let mut decoder = Decoder::new(100);
-    decoder.push(bytes(INTERNAL).into());
-    decoder.push(bytes(MESSAGE_START)[..PRELUDE].to_vec().into());
+    decoder.push(&bytes(INTERNAL));
+    decoder.push(&bytes(MESSAGE_START)[..PRELUDE]);
     assert!(decoder.next().unwrap().is_ok());
     assert_eq!(decoder.next(), Some(Err(Error::TooLong { length: 129, limit: 100 })));
-    decoder.push(bytes(INTERNAL).into());
-    assert_eq!((decoder.next(), decoder.partial.capacity() + decoder.piece.len()), (None, 0));
+    decoder.push(&bytes(INTERNAL));
+    assert_eq!((decoder.next(), decoder.buffer.capacity()), (None, 0));
 }
 
 #[test]
@@ -203,7 +203,7 @@ proptest! {
         let mut read = Vec::new();
         while !rest.is_empty() {
             let (now, later) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
-            decoder.push(Bytes::copy_from_slice(now));
+            decoder.push(now);
             rest = later;
             for frame in decoder.by_ref() {
                 let frame = frame.unwrap();

@@ -29,7 +29,7 @@ answer.text = "贺兰山在宁夏。"
 /// A frame's type, and its chunk or exception.
 fn frames(answer: &Answer) -> Vec<(String, Value)> {
     let mut decoder = Decoder::new(frame::MAX_FRAME);
-    decoder.push(answer.unchunked().into());
+    decoder.push(&answer.unchunked());
     let frames: Vec<_> = decoder.by_ref().map(Result::unwrap).collect();
     decoder.finish().unwrap();
     let read = |frame: &frame::Frame| {
@@ -223,7 +223,7 @@ async fn a_raw_endpoint_is_called_byte_for_byte() {
     let answer = post_with(address, STREAM, headers, sent).await;
     assert_eq!(answer.header("X-Amzn-Bedrock-Content-Type"), Some("audio/x-custom"));
     let mut decoder = Decoder::new(frame::MAX_FRAME);
-    decoder.push(answer.unchunked().into());
+    decoder.push(&answer.unchunked());
     let parts: Vec<Vec<u8>> = decoder
         .by_ref()
         .map(|frame| serde_json::from_slice::<Value>(&frame.unwrap().payload).unwrap())

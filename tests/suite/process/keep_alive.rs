@@ -92,7 +92,7 @@ pub(super) fn request(at: SocketAddr, path: &str, body: &str) -> http::Request<F
 /// The names of the frames, each of them whole.
 pub(super) fn frames(answer: &Answer) -> Vec<(String, serde_json::Value)> {
     let mut decoder = helan::wire::frame::Decoder::new(helan::wire::frame::MAX_FRAME);
-    decoder.push(answer.unchunked().into());
+    decoder.push(&answer.unchunked());
     let frames: Vec<_> = decoder.by_ref().map(Result::unwrap).collect();
     decoder.finish().unwrap();
     let named = |frame: &helan::wire::frame::Frame| {

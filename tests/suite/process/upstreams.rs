@@ -69,7 +69,7 @@ fn said(answer: &Answer) -> String {
 fn frames(answer: &Answer) -> Vec<(String, Value)> {
     assert_eq!(answer.status, 200, "{answer:?}");
     let mut decoder = frame::Decoder::new(frame::MAX_FRAME);
-    decoder.push(answer.unchunked().into());
+    decoder.push(&answer.unchunked());
     let all = decoder
         .by_ref()
         .map(|frame| {
