@@ -1,7 +1,7 @@
 //! The pieces of an answer on their way up: in time, and together where they come fast.
 //!
-//! Each piece that is handed on by itself costs the caller's connection a write. A model's own pace,
-//! some dozens of tokens a second, is left as it is: every token leaves when it comes. Pieces that
+//! Each piece that is handed on by itself costs the caller's connection a write, which is a third of
+//! what a token costs. A model's own pace is left as it is: every token leaves when it comes. Pieces that
 //! come faster than that have gathered somewhere, or belong to an answer that was there as a whole:
 //! those that are here already are handed on together. Nothing waits for a piece that is not.
 
@@ -16,8 +16,9 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::too_slow;
 use crate::{Error, Result};
 
-/// Pieces that are further apart than this are handed on one by one: a write costs some dozens of
-/// microseconds, and no model says a thousand tokens a second to one caller.
+/// Pieces that are further apart than this are handed on at once. It is longer than a busy gateway
+/// takes to come round to a stream again; a piece that comes sooner and turns out to be alone is handed
+/// on all the same, one look later.
 const FAST: Duration = Duration::from_millis(10);
 
 /// How many bytes are put together at most.
