@@ -80,7 +80,7 @@ async fn serve(mut socket: TcpStream, stub: &Stub) -> Result<()> {
         };
         match operation {
             "invocations" => {
-                socket.write_all(&*stub.answer(endpoint)?).await?;
+                socket.write_all(&stub.answer(endpoint)?).await?;
                 stub.whole.set(stub.whole.get() + 1);
             }
             "invocations-response-stream" => {
