@@ -101,7 +101,7 @@ impl<'a> Query<'a> {
         canonical.update(host.as_bytes());
         canonical.update(b"\n\nhost\n");
         // No payload.
-        canonical.update(hex::encode(Sha256::digest(b"")).as_bytes());
+        sigv4::payload(&Sha256::digest(b"").into(), &mut canonical);
         canonical.finalize().into()
     }
 }

@@ -69,10 +69,7 @@ struct Proof {
 impl Proof {
     /// Ends the canonical request with the hash of the payload, and checks the signature.
     fn check(self, mut canonical: Sha256, payload_sha256: &[u8; 32]) -> Result<Principal> {
-        let mut text = [0; 64];
-        // 32 bytes fit into 64 digits.
-        let _ = hex::encode_to_slice(payload_sha256, &mut text);
-        canonical.update(text);
+        sigv4::payload(payload_sha256, &mut canonical);
         let scope = self.credential.get(self.scope..).unwrap_or_default();
         let canonical = canonical.finalize().into();
         if !self.key.signed(self.date, scope, &canonical, &self.signature) {

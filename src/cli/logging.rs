@@ -15,6 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Log, LogFormat, LogLevel};
+use crate::wire::write_quoted;
 
 /// Starts the log. A second call changes nothing.
 pub(super) fn start(log: &Log) {
@@ -88,7 +89,7 @@ impl Visit for Fields<'_> {
         if field.name() == TAGS {
             self.put(field, |writer| writer.write_str(value));
         } else {
-            self.put(field, |writer| quoted(value, writer));
+            self.put(field, |writer| write_quoted(value, writer));
         }
     }
 
@@ -112,23 +113,12 @@ impl Visit for Fields<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, |writer| quoted(&value.to_string(), writer));
+        self.put(field, |writer| write_quoted(&value.to_string(), writer));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, |writer| quoted(&format!("{value:?}"), writer));
+        self.put(field, |writer| write_quoted(&format!("{value:?}"), writer));
     }
-}
-
-/// A string in JSON.
-fn quoted(text: &str, writer: &mut Writer<'_>) -> fmt::Result {
-    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    if text.bytes().any(is_special) {
-        return writer.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?);
-    }
-    writer.write_char('"')?;
-    writer.write_str(text)?;
-    writer.write_char('"')
 }
 
 /// A panic is logged by its place alone: its message may hold what a caller sent.

@@ -1,9 +1,10 @@
 //! From bytes to JSON texts: what every container's answers have in common.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Decoder;
 use crate::converse::Event;
+use crate::wire::Joined;
 use crate::wire::lines::{Line, Lines, sniff};
 use crate::{Code, Error, Result};
 
@@ -105,14 +106,13 @@ impl<R: Reader> Decoder for Stream<R> {
 
 /// Whole answers: one JSON body, which says the same as a stream.
 pub(super) struct Unary<R> {
-    /// As a rule one piece, which is not copied.
-    body: Bytes,
+    body: Joined,
     answer: R,
 }
 
 impl<R: Reader> Unary<R> {
     pub(super) fn new(answer: R) -> Self {
-        Self { body: Bytes::new(), answer }
+        Self { body: Joined::default(), answer }
     }
 }
 
@@ -124,18 +124,12 @@ impl<R: Reader> Decoder for Unary<R> {
                 "The model returned an answer that is too long to be read.",
             ));
         }
-        if self.body.is_empty() {
-            self.body = bytes;
-        } else {
-            let mut all = BytesMut::from(std::mem::take(&mut self.body));
-            all.extend_from_slice(&bytes);
-            self.body = all.freeze();
-        }
+        self.body.push(bytes);
         Ok(())
     }
 
     fn finish(&mut self, out: &mut Vec<Event>) -> Result<()> {
-        let body = std::mem::take(&mut self.body);
+        let body = self.body.take();
         let body = body.trim_ascii();
         if matches!(body.first(), Some(b'{' | b'[')) {
             self.answer.json(body, out)?;

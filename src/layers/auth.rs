@@ -5,7 +5,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use http::header::{EXPECT, HOST};
 use http::request::Parts;
 use http::{HeaderMap, Response};
@@ -19,7 +19,7 @@ use super::{Admitted, Answering, Signed};
 use crate::auth::{Authenticator, Claim};
 use crate::clock::Clock;
 use crate::meter::Refusal;
-use crate::wire::Body;
+use crate::wire::{Body, Joined};
 use crate::{Code, Error, Result};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -169,7 +169,7 @@ where
     B::Error: Into<BoxError>,
 {
     let mut hash = Sha256::new();
-    let (mut first, mut whole) = (Bytes::new(), BytesMut::new());
+    let mut whole = Joined::with_room(usize::try_from(announced.unwrap_or(0)).unwrap_or(0));
     let mut length = 0_u64;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
@@ -181,19 +181,9 @@ where
             return Err(too_large(budget.max_body()));
         }
         hash.update(&piece);
-        if first.is_empty() && whole.is_empty() {
-            first = piece;
-            continue;
-        }
-        if whole.is_empty() {
-            let room = announced.unwrap_or(0).max(length);
-            whole.reserve(usize::try_from(room).unwrap_or(0));
-            whole.extend_from_slice(&std::mem::take(&mut first));
-        }
-        whole.extend_from_slice(&piece);
+        whole.push(piece);
     }
-    let whole = if whole.is_empty() { first } else { whole.freeze() };
-    Ok((whole, hash.finalize().into()))
+    Ok((whole.take(), hash.finalize().into()))
 }
 
 async fn discard<B>(body: &mut B, mut left: u64, time: Duration)

@@ -207,11 +207,7 @@ impl Record {
     /// Waits for a part of the answer, unless the gateway has to end first: then the error is what
     /// the caller reads.
     pub async fn in_time<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased; // what is there is still the caller's
-            part = part => part,
-            () = self.meter.stages.reached(Stage::OutOfTime) => Err(self.cut()),
-        }
+        self.before(self.meter.stages.reached(Stage::OutOfTime), part).await
     }
 
     /// The same for an answer of many parts.
@@ -221,14 +217,24 @@ impl Record {
         Limit { record: Arc::clone(self), end: Box::pin(end) }
     }
 
-    fn cut(&self) -> Error {
-        self.note(|facts| facts.cut = true);
-        Error::new(
-            Code::ServiceUnavailable,
-            "The gateway is shutting down. Try your request again.",
-        )
-        .because("drain.deadline is over")
-        .retry_after(Duration::from_secs(1))
+    async fn before<T>(
+        &self,
+        end: impl Future<Output = ()>,
+        part: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased; // what is there is still the caller's
+            part = part => part,
+            () = end => {
+                self.note(|facts| facts.cut = true);
+                Err(Error::new(
+                    Code::ServiceUnavailable,
+                    "The gateway is shutting down. Try your request again.",
+                )
+                .because("drain.deadline is over")
+                .retry_after(Duration::from_secs(1)))
+            }
+        }
     }
 
     fn note(&self, write: impl FnOnce(&mut Facts)) {
@@ -461,11 +467,7 @@ pub struct Limit {
 impl Limit {
     /// Waits for the next part, unless the gateway has to end first. Ask for nothing after that.
     pub async fn on<T>(&mut self, part: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased; // what is there is still the caller's
-            part = part => part,
-            () = &mut self.end => Err(self.record.cut()),
-        }
+        self.record.before(&mut self.end, part).await
     }
 }
 

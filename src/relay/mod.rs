@@ -13,7 +13,7 @@ mod reach;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use sha2::{Digest as _, Sha256};
@@ -30,7 +30,7 @@ use crate::fleet::{Lease, affinity};
 use crate::meter::{Record, UpstreamFailure};
 use crate::tokenizer::{Passage, Tokenizer};
 use crate::transport::{Failure, Hints};
-use crate::wire::{Payload, Reply};
+use crate::wire::{Joined, Payload, Reply};
 use crate::workers::Workers;
 use crate::{Code, Error, Result};
 
@@ -125,22 +125,14 @@ impl Relay {
             Code::ModelStreamError => error.with_code(Code::ModelError),
             _ => error,
         };
-        // Of a whole answer the first part is all of it, and is not copied.
-        let first = parts.next().await.transpose().map_err(in_answer)?.unwrap_or_default();
-        let mut rest = BytesMut::new();
+        let mut whole = Joined::default();
         while let Some(part) = parts.next().await.transpose().map_err(in_answer)? {
-            if rest.is_empty() {
-                rest.extend_from_slice(&first);
-            }
-            rest.extend_from_slice(&part);
-            if rest.len() as u64 > self.max_answer {
+            whole.push(part);
+            if whole.len() as u64 > self.max_answer {
                 return Err(too_long());
             }
         }
-        if first.len() as u64 > self.max_answer {
-            return Err(too_long());
-        }
-        Ok(if rest.is_empty() { first } else { rest.freeze() })
+        Ok(whole.take())
     }
 
     /// Sends `payload` as it is to an endpoint that is called raw, and returns with the head of

@@ -56,7 +56,7 @@ impl<'a> SignedHeaders<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeaderMissing;
 
-/// Writes everything but the last line, which is the hash of the payload.
+/// Writes everything but the last line, which is [`payload`]'s.
 pub(crate) fn head(
     method: &Method,
     uri: &Uri,
@@ -84,6 +84,14 @@ pub(crate) fn head(
     into.update(signed.0.as_bytes());
     into.update(b"\n");
     Ok(())
+}
+
+/// Writes the last line: the hash of the payload.
+pub(crate) fn payload(sha256: &[u8; 32], into: &mut impl Update) {
+    let mut digits = [0; 64];
+    // 32 bytes fit into 64 digits.
+    let _ = hex::encode_to_slice(sha256, &mut digits);
+    into.update(&digits);
 }
 
 /// Every byte of the path as it arrived, encoded once more: `%3A` becomes `%253A`, a bare `:`

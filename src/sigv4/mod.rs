@@ -11,7 +11,7 @@ mod signing_key;
 
 pub(crate) use amz_date::AmzDate;
 pub(crate) use authorization::{Authorization, Malformed};
-pub(crate) use canonical::{SignedHeaders, head, query};
+pub(crate) use canonical::{SignedHeaders, head, payload, query};
 pub(crate) use scope::Credential;
 pub(crate) use sign::Signing;
 pub(crate) use signing_key::{SigningKey, SigningKeys};

@@ -4,7 +4,7 @@ use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue};
 use http::{HeaderName, Method, Uri};
 use sha2::{Digest as _, Sha256};
 
-use super::{ALGORITHM, AmzDate, SignedHeaders, SigningKey, head};
+use super::{ALGORITHM, AmzDate, SignedHeaders, SigningKey, head, payload};
 use crate::config::Secret;
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -51,6 +51,7 @@ impl Signing {
 
     /// Adds host, date, token and signature. Every header that is there by then is signed; those
     /// that are added later are not.
+    ///
     /// The path is signed as it is: the SDK's signer takes dot segments out first, which none of our
     /// addresses have.
     ///
@@ -73,10 +74,9 @@ impl Signing {
         }
         let mut names = String::with_capacity(256);
         let signed = SignedHeaders::all(headers, &mut names);
-        let (mut canonical, mut digits) = (Sha256::new(), [0; 64]);
+        let mut canonical = Sha256::new();
         head(method, uri, headers, signed, &mut canonical).map_err(|_| "a header went missing")?;
-        hex::encode_to_slice(body_sha256, &mut digits)?;
-        canonical.update(digits);
+        payload(body_sha256, &mut canonical);
         let signature = self.key.sign(date, &self.scope, &canonical.finalize().into());
         let value = [
             ALGORITHM,
@@ -96,7 +96,7 @@ impl Signing {
 }
 
 /// `Host`, as clients write it: a scheme's own port is left out.
-pub(crate) fn host(uri: &Uri) -> Result<HeaderValue, BoxError> {
+fn host(uri: &Uri) -> Result<HeaderValue, BoxError> {
     let authority = uri.authority().ok_or("an address without a host")?;
     let is_usual = matches!(
         (uri.scheme_str(), authority.port_u16()),

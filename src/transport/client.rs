@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use http::{Request, Response, Uri};
@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use super::parts::{Parts, Pieces};
 use super::{Failure, broken, chain, unreachable, unreadable};
+use crate::wire::Joined;
 use crate::{Error, Result};
 
 /// How many bytes a whole answer may have, an error's body among them. SageMaker's own limit is
@@ -79,7 +80,7 @@ impl Client {
 
 /// All of a body of at most `limit` bytes.
 pub(super) async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Failure> {
-    let mut all = BytesMut::new();
+    let mut all = Joined::default();
     while let Some(frame) = body.frame().await {
         // A head that said success, and a body that broke: the model has worked on it.
         let frame = frame.map_err(|error| unreadable().because(chain(&error)))?;
@@ -87,12 +88,9 @@ pub(super) async fn whole(mut body: Incoming, limit: usize) -> Result<Bytes, Fai
         if all.len() + data.len() > limit {
             return Err(unreadable().because("the body has no end").into());
         }
-        if all.is_empty() && body.is_end_stream() {
-            return Ok(data); // all of it at once is not copied
-        }
-        all.extend_from_slice(&data);
+        all.push(data);
     }
-    Ok(all.freeze())
+    Ok(all.take())
 }
 
 /// The parts of a body as they come, with at most `idle` between two of them.

@@ -9,11 +9,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::too_slow;
+use crate::wire::Joined;
 use crate::{Error, Result};
 
 /// Pieces that are further apart than this are handed on at once. It is longer than a busy gateway
@@ -21,8 +22,9 @@ use crate::{Error, Result};
 /// on all the same, one look later.
 const FAST: Duration = Duration::from_millis(10);
 
-/// How many bytes are put together at most.
+/// How many bytes are put together at most, and for how many there is room at first: a dozen tokens.
 const MOST: usize = 32 << 10;
+const ROOM: usize = 4 << 10;
 
 /// How often other tasks go first. Not once: hyper asks a body again at once after it has written,
 /// and no other task has run by then.
@@ -41,7 +43,7 @@ pub(super) struct Parts<P> {
     /// When something was last handed on; never, where every piece goes by itself.
     handed: Option<Instant>,
     apart: bool,
-    gathered: Gathered,
+    gathered: Joined,
     /// How often other tasks have been let go first since a piece came.
     yielded: u32,
     end: End,
@@ -62,7 +64,7 @@ impl<P: Pieces> Parts<P> {
             patience: Patience::new(idle),
             handed: None,
             apart,
-            gathered: Gathered::default(),
+            gathered: Joined::with_room(ROOM),
             yielded: 0,
             end: End::Open,
         }
@@ -117,42 +119,6 @@ impl<P: Pieces> Stream for Parts<P> {
             End::Failed(error) => Poll::Ready(Some(Err(error))),
             End::Open | End::Over => Poll::Ready(None),
         }
-    }
-}
-
-/// Bytes in a row. One piece alone is not copied.
-#[derive(Default)]
-struct Gathered {
-    first: Bytes,
-    more: BytesMut,
-}
-
-impl Gathered {
-    fn push(&mut self, piece: Bytes) {
-        if self.is_empty() {
-            self.first = piece;
-            return;
-        }
-        if self.more.is_empty() {
-            self.more.reserve(4 * (self.first.len() + piece.len()));
-            self.more.extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.more.extend_from_slice(&piece);
-    }
-
-    fn len(&self) -> usize {
-        self.first.len() + self.more.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn take(&mut self) -> Bytes {
-        if self.more.is_empty() {
-            return std::mem::take(&mut self.first);
-        }
-        std::mem::take(&mut self.more).freeze()
     }
 }
 

@@ -1,9 +1,9 @@
-//! Long strings in JSON.
+//! Strings in JSON, written by hand where that is faster.
 //!
 //! `serde_json` looks at a string byte by byte for what has to be escaped; a prompt of 100 KB is
 //! mostly plain, and is looked at here by the block.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use serde::ser::{Error as _, Serialize as _, Serializer};
 use serde_json::value::RawValue;
@@ -17,24 +17,22 @@ pub fn quoted<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Erro
     if text.len() < LONG {
         return serializer.serialize_str(text);
     }
+    let mut json = String::with_capacity(text.len() + text.len() / 64 + 2);
+    write_quoted(text, &mut json).map_err(S::Error::custom)?;
     // What is written is looked through again, by many bytes at a time.
-    RawValue::from_string(escaped(text)).map_err(S::Error::custom)?.serialize(serializer)
-}
-
-/// The text between quotation marks, with the escapes of `serde_json`.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + text.len() / 64 + 2);
-    out.push('"');
-    escape(text, &mut out);
-    out.push('"');
-    out
+    RawValue::from_string(json).map_err(S::Error::custom)?.serialize(serializer)
 }
 
 const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-fn escape(text: &str, out: &mut String) {
+/// Writes `text` between quotation marks, with the escapes of `serde_json`.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_quoted(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    out.write_char('"')?;
     let mut written = 0;
     for (at, block) in text.as_bytes().chunks(BLOCK).enumerate() {
         // Without a branch for each byte: the compiler compares many at once.
@@ -43,23 +41,22 @@ fn escape(text: &str, out: &mut String) {
         }
         for (within, byte) in block.iter().enumerate().filter(|(_, byte)| is_special(**byte)) {
             let here = at * BLOCK + within;
-            out.push_str(text.get(written..here).unwrap_or_default());
+            out.write_str(text.get(written..here).unwrap_or_default())?;
             written = here + 1;
             match byte {
-                b'"' => out.push_str("\\\""),
-                b'\\' => out.push_str("\\\\"),
-                b'\n' => out.push_str("\\n"),
-                b'\r' => out.push_str("\\r"),
-                b'\t' => out.push_str("\\t"),
-                0x08 => out.push_str("\\b"),
-                0x0c => out.push_str("\\f"),
-                _ => {
-                    let _ = write!(out, "\\u{byte:04x}");
-                }
+                b'"' => out.write_str("\\\"")?,
+                b'\\' => out.write_str("\\\\")?,
+                b'\n' => out.write_str("\\n")?,
+                b'\r' => out.write_str("\\r")?,
+                b'\t' => out.write_str("\\t")?,
+                0x08 => out.write_str("\\b")?,
+                0x0c => out.write_str("\\f")?,
+                _ => write!(out, "\\u{byte:04x}")?,
             }
         }
     }
-    out.push_str(text.get(written..).unwrap_or_default());
+    out.write_str(text.get(written..).unwrap_or_default())?;
+    out.write_char('"')
 }
 
 #[cfg(test)]
@@ -91,7 +88,9 @@ mod tests {
     proptest! {
         #[test]
         fn escapes_are_serde_jsons(text in "(\\PC|[\\x00-\\x7f]){0,200}") {
-            prop_assert_eq!(escaped(&text), serde_json::to_string(&text).unwrap());
+            let mut json = String::new();
+            write_quoted(&text, &mut json).unwrap();
+            prop_assert_eq!(json, serde_json::to_string(&text).unwrap());
         }
     }
 }
