@@ -9,6 +9,7 @@
 
 mod admin;
 mod connection;
+mod opening;
 mod ping;
 mod stall;
 
@@ -191,7 +192,7 @@ impl Open {
                     connection::serve(stream, peer, service, &meter, patience).await;
                 }
                 Some(config) => {
-                    let accepting = TlsAcceptor::from(config).accept(stream);
+                    let accepting = Box::pin(TlsAcceptor::from(config).accept(stream));
                     match timeout(patience.first, accepting).await {
                         Ok(Ok(stream)) => {
                             connection::serve(stream, peer, service, &meter, patience).await;

@@ -13,10 +13,15 @@ fn with(at: SocketAddr, body: &str, change: impl FnOnce(String) -> String) -> Ve
 
 /// Writes `request`, then a ping, and tells what was answered to each until the connection ended.
 async fn statuses(at: SocketAddr, request: &[u8]) -> Vec<u16> {
-    let mut stream = TcpStream::connect(at).await.unwrap();
     let ping = b"GET /ping HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    statuses_alone(at, &[request, ping].concat()).await
+}
+
+/// The same without the ping.
+async fn statuses_alone(at: SocketAddr, request: &[u8]) -> Vec<u16> {
+    let mut stream = TcpStream::connect(at).await.unwrap();
     // A server that has closed already resets what comes after.
-    let _ = stream.write_all(&[request, ping].concat()).await;
+    let _ = stream.write_all(request).await;
     let mut answers = vec![];
     let _ = stream.read_to_end(&mut answers).await;
     let answers = String::from_utf8_lossy(&answers).into_owned();
@@ -112,7 +117,8 @@ async fn large_heads_are_refused() {
         })
     };
     assert_eq!(statuses(at, &large(28_000)).await, [200, 200]);
-    assert_eq!(statuses(at, &large(33_000)).await, [431]);
+    // Of which 32 KB have come, and no end.
+    assert_eq!(statuses_alone(at, &large(70_000)[..33_000]).await, [431]);
 }
 
 #[tokio::test]
