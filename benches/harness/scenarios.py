@@ -66,7 +66,7 @@ ALL = [
     Scenario("image-1", "an image of 5 MB, one at a time", body="image", fresh=True, quick_calls=5),
     paced(1_000, 20, ramp=2.0, seconds=PACED_SECONDS),
     # Two descriptors for each in a proxy, and many systems allow 20,000.
-    paced(9_500, 1, ramp=10.0, seconds=10.0, single=True),
+    paced(9_000, 1, ramp=10.0, seconds=10.0, single=True),
     Scenario("start", "from the start to the first answer, and memory at rest", kind="start", proxies=False),
     Scenario("reload", "ten models: from SIGHUP to the first call that the new configuration answers", kind="reload", proxies=False),
     Scenario("size", "the binary, stripped", kind="size", proxies=False, single=True),

@@ -195,6 +195,8 @@ impl Open {
                     let accepting = Box::pin(TlsAcceptor::from(config).accept(stream));
                     match timeout(patience.first, accepting).await {
                         Ok(Ok(stream)) => {
+                            // A kilobyte, which a connection without TLS does not pay for.
+                            let stream = Box::new(stream);
                             connection::serve(stream, peer, service, &meter, patience).await;
                         }
                         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
