@@ -33,6 +33,9 @@ const OURS: [&str; 11] = [
 /// Additional fields that a container's template reads.
 const RENDERED: [&str; 3] = ["chat_template_kwargs", "documents", "reasoning_effort"];
 
+/// Room for what a body has beside texts and images, in bytes; tools may need more.
+const BESIDES: usize = 1 << 10;
+
 /// The body for `ask`. A prompt is sent without its first `bos` bytes.
 pub(super) fn body(ask: &Ask, bos: usize, mode: Mode, options: &Options) -> Result<Vec<u8>> {
     let input = match &ask.input {
@@ -48,6 +51,10 @@ pub(super) fn body(ask: &Ask, bos: usize, mode: Mode, options: &Options) -> Resu
         Input::Prompt(prompt) => Sent::Prompt(text_alone(prompt)?.get(bos..).unwrap_or_default()),
     };
     refuse_fields(&ask.parameters, &input)?;
+    let room = match &input {
+        Sent::Chat { messages, .. } => messages::length(messages),
+        Sent::Prompt(prompt) => prompt.len(),
+    };
     let body = Body {
         response_format: response_format(&ask.parameters.output)?,
         rendered: Rendered::new(&ask.parameters, &input, options)?,
@@ -56,7 +63,9 @@ pub(super) fn body(ask: &Ask, bos: usize, mode: Mode, options: &Options) -> Resu
         options,
         mode,
     };
-    serde_json::to_vec(&body).map_err(|error| Error::internal().because(error))
+    let mut bytes = Vec::with_capacity(room + BESIDES);
+    serde_json::to_writer(&mut bytes, &body).map_err(|error| Error::internal().because(error))?;
+    Ok(bytes)
 }
 
 /// A completion has no place for images.

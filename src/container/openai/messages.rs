@@ -88,6 +88,32 @@ impl Serialize for DataUrl<'_> {
     }
 }
 
+/// How long texts and images are as they are written, in bytes, but for what must be escaped: with
+/// that much room an image is not copied because the body has to grow behind it.
+pub(super) fn length(turns: &[Turn<'_>]) -> usize {
+    let content = |content: &Content<'_>| match content {
+        Content::Text(text) => text.len(),
+        Content::Parts(parts) => parts.iter().map(Part::length).sum(),
+    };
+    turns
+        .iter()
+        .map(|turn| match turn {
+            Turn::System { content: said } | Turn::User { content: said } => content(said),
+            Turn::Assistant { content: said, .. } => said.as_ref().map_or(0, content),
+            Turn::Tool { content, .. } => content.len(),
+        })
+        .sum()
+}
+
+impl Part<'_> {
+    fn length(&self) -> usize {
+        match self {
+            Self::Text { text } => text.len(),
+            Self::ImageUrl { image_url } => image_url.url.base64.len(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Call<'a> {
     id: Cow<'a, str>,
