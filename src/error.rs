@@ -44,6 +44,8 @@ pub enum Code {
     WrongMethod,
     /// The body is over the limit.
     TooLarge,
+    /// The head is over the limit.
+    HeadTooLarge,
     /// Something that is wrong here, not with the caller.
     InternalServer,
     /// The model, or the container that runs it, failed.
@@ -86,7 +88,7 @@ impl Code {
             Self::ServiceQuotaExceeded => "ServiceQuotaExceededException",
             Self::ServiceUnavailable => "ServiceUnavailableException",
             Self::Throttling => "ThrottlingException",
-            Self::Validation | Self::TooLarge => "ValidationException",
+            Self::Validation | Self::TooLarge | Self::HeadTooLarge => "ValidationException",
         }
     }
 
@@ -106,6 +108,7 @@ impl Code {
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::ModelTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ModelError | Self::ModelStreamError => StatusCode::FAILED_DEPENDENCY,
             Self::ModelNotReady | Self::Throttling => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,

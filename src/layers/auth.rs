@@ -29,6 +29,10 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 const DISCARD: u64 = 1 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
+/// The longest head, in bytes, as HTTP/1.1 writes it. What the connection itself refuses is longer
+/// than that, so that the answer is the same however a head comes, and in whatever version.
+const MAX_HEAD: usize = 32 << 10;
+
 /// Finds out who calls.
 #[derive(Clone, Debug)]
 pub struct AuthLayer {
@@ -134,6 +138,14 @@ impl AuthLayer {
 
     /// Step one: the head alone.
     fn judge(&self, head: &Parts, budget: &Budget) -> Result<(Claim, Option<u64>)> {
+        if length(head) > MAX_HEAD {
+            return Err(Error::new(
+                Code::HeadTooLarge,
+                format!(
+                    "The request's address and headers are larger than the limit of {MAX_HEAD} bytes."
+                ),
+            ));
+        }
         // Two readers of such a head may see two different hosts (RFC 9112, section 3.2).
         if head.headers.get_all(HOST).into_iter().nth(1).is_some() {
             return Err(Error::validation("The request has more than one Host header."));
@@ -145,6 +157,15 @@ impl AuthLayer {
         }
         Ok((claim, announced))
     }
+}
+
+/// How long the head is as HTTP/1.1 writes it, in bytes.
+fn length(head: &Parts) -> usize {
+    const LINE: usize = "POST".len() + "  HTTP/1.1\r\n".len();
+    let address = head.uri.path_and_query().map_or(0, |address| address.as_str().len());
+    let headers = head.headers.iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    LINE + address + headers.sum::<usize>() + "\r\n".len()
 }
 
 /// hyper has checked that the header is a number, and that several agree.

@@ -92,7 +92,9 @@ where
             http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(idle_timeout) // hyper's clock runs between requests, too
-                .max_buf_size(32 * 1024) // of a head without an end; as much waits unread on each connection
+                // Of a head without an end, more than `layers::auth` takes; as much waits unread on
+                // each connection.
+                .max_buf_size(40 * 1024)
                 .serve_connection(io, service),
         ),
         Speaks::Http2 => Box::pin(
@@ -127,8 +129,14 @@ pub(super) async fn serve<I, S>(
     S::Future: Send + 'static,
 {
     let first = Instant::now() + patience.first;
-    // Who says nothing at all is not answered.
-    let Ok(Ok((version, stream))) = timeout_at(first, Opened::read(stream)).await else { return };
+    let (version, stream) = match timeout_at(first, Opened::read(stream)).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "connection ended before it said anything");
+            return;
+        }
+        Err(_) => return, // who says nothing at all is not answered
+    };
     let used = Arc::new(Use::new(version));
     let calls = Arc::clone(&used);
     let stage = meter.clone();

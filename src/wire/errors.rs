@@ -137,6 +137,7 @@ fn anthropic_type(code: Code) -> &'static str {
     match code {
         Code::AccessDenied => "permission_error",
         Code::TooLarge => "request_too_large",
+        Code::HeadTooLarge => "invalid_request_error",
         Code::ServiceUnavailable => "overloaded_error",
         Code::ModelTimeout => "timeout_error",
         _ => match code.status() {
@@ -162,7 +163,9 @@ pub enum Exceptions {
 /// has no member of its own becomes the nearest that has.
 pub fn exception(error: &Error, exceptions: Exceptions) -> (&'static str, Vec<u8>) {
     let (name, code) = match error.code() {
-        Code::Validation | Code::TooLarge => ("validationException", Code::Validation),
+        Code::Validation | Code::TooLarge | Code::HeadTooLarge => {
+            ("validationException", Code::Validation)
+        }
         Code::Throttling => ("throttlingException", Code::Throttling),
         Code::ServiceUnavailable | Code::ModelNotReady => {
             ("serviceUnavailableException", Code::ServiceUnavailable)

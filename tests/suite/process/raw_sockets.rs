@@ -1,7 +1,10 @@
 //! What no SDK sends: heads that two readers may read in two ways, callers who are too slow, and
 //! floods.
 
-use super::keep_alive::{Connection, get, metric};
+use http_body_util::BodyExt as _;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use super::keep_alive::{Connection, get, metric, request};
 use super::*;
 
 /// A signed head to which lines are added, and one that keeps the connection.
@@ -11,17 +14,24 @@ fn with(at: SocketAddr, body: &str, change: impl FnOnce(String) -> String) -> Ve
     [head.as_bytes(), body.as_bytes()].concat()
 }
 
+const PING: &[u8] = b"GET /ping HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
 /// Writes `request`, then a ping, and tells what was answered to each until the connection ended.
 async fn statuses(at: SocketAddr, request: &[u8]) -> Vec<u16> {
-    let ping = b"GET /ping HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-    statuses_alone(at, &[request, ping].concat()).await
+    statuses_of(at, &[&[request, PING].concat()]).await
 }
 
-/// The same without the ping.
-async fn statuses_alone(at: SocketAddr, request: &[u8]) -> Vec<u16> {
+/// What was answered to `pieces`, between which the gateway has time to read, until the connection
+/// ended.
+async fn statuses_of(at: SocketAddr, pieces: &[&[u8]]) -> Vec<u16> {
     let mut stream = TcpStream::connect(at).await.unwrap();
-    // A server that has closed already resets what comes after.
-    let _ = stream.write_all(request).await;
+    for (n, piece) in pieces.iter().enumerate() {
+        if n > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        // A server that has closed already resets what comes after.
+        let _ = stream.write_all(piece).await;
+    }
     let mut answers = vec![];
     let _ = stream.read_to_end(&mut answers).await;
     let answers = String::from_utf8_lossy(&answers).into_owned();
@@ -117,8 +127,40 @@ async fn large_heads_are_refused() {
         })
     };
     assert_eq!(statuses(at, &large(28_000)).await, [200, 200]);
-    // Of which 32 KB have come, and no end.
-    assert_eq!(statuses_alone(at, &large(70_000)[..33_000]).await, [431]);
+    assert_eq!(statuses(at, &large(33_000)).await, [431, 200]);
+    for cut in [9_000, 20_000, 32_800, 33_200] {
+        let too_large = [&large(33_000)[..], PING].concat();
+        let (begin, rest) = too_large.split_at(cut);
+        assert_eq!(statuses_of(at, &[begin, rest]).await, [431, 200], "cut at {cut}");
+    }
+    // Of which 40 KB have come, and no end.
+    assert_eq!(statuses_of(at, &[&large(70_000)[..42_000]]).await, [431]);
+}
+
+#[tokio::test]
+async fn a_large_head_is_refused_over_http2_too() {
+    let pair = pair("", "");
+    let at = pair.gateway.address;
+    let stream = TokioIo::new(TcpStream::connect(at).await.unwrap());
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let asking = async {
+        for (bytes, expected) in [(28_000, 200), (33_000, 431), (10, 200)] {
+            let mut asked = request(at, PATH, ASK);
+            asked.headers_mut().insert("x-large", "y".repeat(bytes).parse().unwrap());
+            let answer = client.send_request(asked).await.unwrap();
+            assert_eq!(answer.status(), expected, "{bytes}");
+            if expected == 431 {
+                let kind = answer.headers()["x-amzn-errortype"].to_str().unwrap();
+                assert!(kind.starts_with("ValidationException:"), "{kind}");
+                let body = answer.into_body().collect().await.unwrap().to_bytes();
+                let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let message = body["message"].as_str().unwrap();
+                assert!(message.ends_with("larger than the limit of 32768 bytes."), "{message}");
+            }
+        }
+    };
+    tokio::select! { biased; () = asking => {}, ended = connection => panic!("{ended:?}") };
 }
 
 #[tokio::test]
