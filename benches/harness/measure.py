@@ -80,6 +80,7 @@ class Run:
         #: calls that were answered rightly, by whom they went through
         self.right: dict[str, int] = {}
         self.stub = servers.Stub(self.load, self.client_core, home)
+        self.front: servers.Front | None = None
         self.standing: dict[str, servers.Server] = {}
 
     # who takes part
@@ -104,13 +105,14 @@ class Run:
     def endpoint(self, scenario) -> str:
         return "tokens-20-rate-20" if self.options.quick and scenario.once else scenario.endpoint
 
-    def make(self, name: str) -> servers.Server:
+    def make(self, name: str, scenario: scenarios.Scenario | None = None) -> servers.Server:
         place = (self.server_core, self.home)
         if name == "nginx":
             return servers.Nginx(*place, self.stub.port, min(self.files, 60_000))
         if name in ("floor", "hand"):
             return servers.Part(name, "sagemaker" if name == "floor" else "bedrock", self.load, *place, self.stub.port)
-        return servers.Gateway(name, self.binaries[name], *place, self.stub.port, self.models())
+        upstream = self.front if scenario and scenario.tls else self.stub.port
+        return servers.Gateway(name, self.binaries[name], *place, upstream, self.models(), scenario.limits if scenario else "")
 
     # one measurement
 
@@ -124,22 +126,24 @@ class Run:
 
     def arguments(self, scenario, api: str, port: int, pid: int | None) -> list:
         quick = self.options.quick
-        connections = scenario.quick_connections if quick and scenario.quick_connections else scenario.connections
+        callers = scenario.quick_callers if quick and scenario.quick_callers else scenario.callers
         said = ["load", "--to", f"127.0.0.1:{port}", "--api", api, "--endpoint", self.endpoint(scenario), "--body", scenario.body,
-                "--connections", connections]
+                "--callers", callers]
         said += ["--stream"] if scenario.stream else []
         said += ["--once"] if scenario.once else []
         said += ["--model", scenario.model] if scenario.model and api == "bedrock" else []
+        said += ["--http2", scenario.http2] if scenario.http2 else []
+        said += ["--refused-pause", scenario.refused_pause] if scenario.refused_pause else []
         said += ["--pid", pid] if pid else []
         if quick:
-            calls = connections if scenario.once else scenario.quick_calls
+            calls = callers if scenario.once else scenario.quick_calls
             return [*said, "--full", "--calls", calls, "--ramp", 0.5 if scenario.once else 0]
         return [*said, "--seconds", self.options.seconds * scenario.stretch, "--warm", scenario.warm, "--ramp", scenario.ramp]
 
     def window(self, scenario, name: str, round_number: int) -> None:
         server = self.stub if name == "direct" else self.standing.get(name)
         if fresh := scenario.fresh and name != "direct":
-            server = self.make(name)
+            server = self.make(name, scenario)
             server.start()
             time.sleep(0 if self.options.quick else 1.0)
         api = "sagemaker" if name == "direct" else server.api
@@ -149,11 +153,13 @@ class Run:
                 found = self.client(*self.arguments(scenario, api, server.port, pid))
             self.right[name] = self.right.get(name, 0) + found["right"]
             if fresh:
-                self.compare(server, found["right"])
+                self.compare(server, found["right"] + found["refused"])
         finally:
             if fresh:
                 server.stop()
         self.put(scenario, name, round_number, found)
+        if scenario.limits and not found["refused"] and not self.options.quick:
+            self.problem(f"{scenario.name}, {name}: nobody was refused, so this was no overload")
         if found["wrong"]:
             self.problem(f"{scenario.name}, {name}: {found['wrong']} wrong answers of {found['wrong'] + found['right']}: {found['first_wrong']}")
 
@@ -234,9 +240,13 @@ class Run:
             for name in [*self.proxies, *self.binaries]:
                 self.standing[name] = self.make(name)
                 self.standing[name].start()
+            if any(scenario.tls for scenario in self.chosen):
+                self.begin_front()
             for scenario in self.chosen:
-                if scenario.once and not self.options.quick and 2 * scenario.connections + SPARE > self.files:
-                    print(f"{scenario.name}: not measured; it needs {2 * scenario.connections + SPARE} descriptors, the limit is {self.files} (ulimit -Hn)",
+                if scenario.tls and not self.front:
+                    continue
+                if scenario.once and not self.options.quick and 2 * scenario.callers + SPARE > self.files:
+                    print(f"{scenario.name}: not measured; it needs {2 * scenario.callers + SPARE} descriptors, the limit is {self.files} (ulimit -Hn)",
                           file=sys.stderr)
                     continue
                 before = dict(self.right)
@@ -251,7 +261,16 @@ class Run:
         finally:
             for server in self.standing.values():
                 server.stop()
+            if self.front:
+                self.front.stop()
             self.stub.stop()
+
+    def begin_front(self) -> None:
+        if not servers.install_nginx():
+            print("nginx or openssl is not here: nothing is measured behind TLS", file=sys.stderr)
+            return
+        self.front = servers.Front(self.client_core, self.home, self.stub.port, min(self.files, 60_000))
+        self.front.start()
 
     def compare_stub(self) -> None:
         counts, right = self.stub.counts(), sum(self.right.values())

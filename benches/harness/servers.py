@@ -29,11 +29,10 @@ level = "info"
 
 [limits]
 max_connections = 20000
-max_calls = 20000
-
+{limits}
 [sagemaker]
 region = "{region}"
-endpoint_url = "http://127.0.0.1:{upstream}"
+endpoint_url = "{upstream}"
 max_connections = 20000
 """
 
@@ -56,7 +55,8 @@ http {{
   scgi_temp_path {home}/scgi;
   upstream sagemaker {{ server 127.0.0.1:{upstream}; keepalive 1024; keepalive_requests 100000000; }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port}{kind} backlog=4096;
+    {tls}
     location / {{
       proxy_pass http://sagemaker;
       proxy_http_version 1.1;
@@ -76,12 +76,13 @@ def free_port() -> int:
 
 
 def install_nginx() -> bool:
-    if not shutil.which("nginx") and shutil.which("apt-get"):
+    """And openssl, for its certificate."""
+    if not (shutil.which("nginx") and shutil.which("openssl")) and shutil.which("apt-get"):
         sudo = [] if os.getuid() == 0 else ["sudo", "-n"]
         subprocess.run(
-            [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "--no-install-recommends", "nginx-light"],
+            [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "--no-install-recommends", "nginx-light", "openssl"],
             stdout=subprocess.DEVNULL, check=False)
-    return shutil.which("nginx") is not None
+    return bool(shutil.which("nginx") and shutil.which("openssl"))
 
 
 class Server:
@@ -162,11 +163,26 @@ class Nginx(Server):
 
     def __init__(self, core: str, home: Path, upstream: int, files: int):
         super().__init__("nginx", core, home)
-        config = NGINX.format(home=self.home, port=self.port, upstream=upstream, files=files)
+        self.configure(upstream, files)
+
+    def configure(self, upstream: int, files: int, kind: str = "", tls: str = "") -> None:
+        config = NGINX.format(home=self.home, port=self.port, upstream=upstream, files=files, kind=kind, tls=tls)
         (self.home / "nginx.conf").write_text(config)
 
     def command(self):
         return [shutil.which("nginx"), "-p", str(self.home), "-c", str(self.home / "nginx.conf")]
+
+
+class Front(Nginx):
+    """The stub behind TLS. What that costs on this side falls to the client's core."""
+
+    def configure(self, upstream: int, files: int) -> None:
+        key, self.certificate = self.home / "key.pem", self.home / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(key), "-out", str(self.certificate)],
+            check=True, capture_output=True)
+        super().configure(upstream, files, kind=" ssl", tls=f"ssl_certificate {self.certificate}; ssl_certificate_key {key};")
 
 
 class Gateway(Server):
@@ -174,15 +190,17 @@ class Gateway(Server):
 
     api = "bedrock"
 
-    def __init__(self, label: str, binary: Path, core: str, home: Path, upstream: int, models: dict[str, dict[str, str]]):
+    def __init__(self, label: str, binary: Path, core: str, home: Path, upstream: int | Front, models: dict[str, dict[str, str]], limits: str = ""):
         super().__init__(label, core, home)
-        self.binary, self.upstream, self.models = binary, upstream, models
+        self.binary, self.upstream, self.models, self.limits = binary, upstream, models, limits
         self.admin = free_port()
         (self.home / "keys.toml").write_text(f'[[access_key]]\nid = "{KEY}"\nsecret = "{SECRET}"\nprincipal = "bench"\n')
         self.configure(models)
 
     def configure(self, models: dict[str, dict[str, str]]) -> None:
-        text = CONFIG.format(port=self.port, admin=self.admin, upstream=self.upstream, region=REGION)
+        upstream = f"https://localhost:{self.upstream.port}" if isinstance(self.upstream, Front) else f"http://127.0.0.1:{self.upstream}"
+        limits = self.limits or "max_calls = 20000\n"
+        text = CONFIG.format(port=self.port, admin=self.admin, upstream=upstream, limits=limits, region=REGION)
         for model, settings in models.items():
             text += f'\n[models."{model}"]\n' + "".join(f'{key} = "{value}"\n' for key, value in settings.items())
         (self.home / "helan.toml").write_text(text)
@@ -193,6 +211,8 @@ class Gateway(Server):
     def environment(self):
         own = {"AWS_ACCESS_KEY_ID": "AKIDUPSTREAM", "AWS_SECRET_ACCESS_KEY": "upstream-secret-key", "AWS_EC2_METADATA_DISABLED": "true",
                "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+        if isinstance(self.upstream, Front):
+            own["SSL_CERT_FILE"] = str(self.upstream.certificate)
         return super().environment() | own
 
     def calls(self) -> dict[str, int]:

@@ -15,7 +15,7 @@ def load(path: str) -> dict:
 
 def line(row: dict) -> str:
     """One measurement, as it comes."""
-    skip = {"scenario", "target", "round", "load_average", "endpoint", "connections", "seconds"}
+    skip = {"scenario", "target", "round", "load_average", "endpoint", "callers", "seconds"}
     told = []
     for key, value in row.items():
         if key in skip or value is None or value == 0:
@@ -60,6 +60,16 @@ class Rounds:
         return self.paired(target, other, key, lambda a, b: a - b)
 
 
+def each_kb(scenario: Rounds, target: str) -> float | None:
+    """What an open stream occupies."""
+    before, after, open_calls = (scenario.median(target, key) for key in ("rss_kb_before", "rss_kb_open", "open_calls"))
+    return (after - before) / open_calls if before and after and open_calls else None
+
+
+def milliseconds(scenario: Rounds, target: str, key: str, parts: tuple[str, ...]) -> str:
+    return " / ".join(number((scenario.median(target, f"{key}.{part}") or 0) / 1e3, 1) for part in parts)
+
+
 def number(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
@@ -87,7 +97,7 @@ def render(result: dict) -> str:
         f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}; {about['began']}; load average {about['load_average']:.1f} before, "
         f"{about.get('load_average_end', 0):.1f} after (the run itself adds about 2); windows of {result['seconds']:g} s, median of {result['reps']}"
     ]
-    for section in (calls, streams, bodies, paced, process):
+    for section in (calls, streams, bodies, paced, ways, overload, process):
         if text := section(rounds, measured):
             parts.append(text)
     return "\n\n".join(parts)
@@ -106,7 +116,7 @@ def calls(rounds, targets) -> str | None:
     for target in targets:
         row = [target]
         row += [number(many.median(target, "cpu_us_per_call"), 1), *against(many, target, "cpu_us_per_call"), number(many.median(target, "calls_per_second")),
-                " / ".join(number((many.median(target, f"latency_us.{p}") or 0) / 1e3, 1) for p in ("p50", "p99"))] if many else ["–"] * (3 + len(TIMES))
+                milliseconds(many, target, "latency_us", ("p50", "p99"))] if many else ["–"] * (3 + len(TIMES))
         row += [number(one.added(target, "direct", f"latency_us.{p}")) for p in ("p50", "p99")] if one else ["–"] * 2
         rows.append(row)
     return grid(head, rows)
@@ -150,7 +160,7 @@ def bodies(rounds, targets) -> str | None:
 
 
 def paced(rounds, targets) -> str | None:
-    found = [(name, scenario) for name, scenario in rounds.items() if name.startswith("paced-")]
+    found = [(name, scenario) for name, scenario in rounds.items() if name.startswith("paced-") and not name.endswith(tuple(WAYS))]
     if not found:
         return None
     head = ["paced streams", "open", "CPU µs a token", *TIMES, "KB each", "RSS MB, all open", "gap p50 / p99 / max ms", "first event p50 / p99 ms"]
@@ -158,13 +168,45 @@ def paced(rounds, targets) -> str | None:
     for name, scenario in found:
         for target in targets:
             open_calls = scenario.median(target, "open_calls")
-            before, after = scenario.median(target, "rss_kb_before"), scenario.median(target, "rss_kb_open")
-            each = (after - before) / open_calls if before and after and open_calls else None
-            gaps = " / ".join(number((scenario.median(target, f"gap_us.{p}") or 0) / 1e3, 1) for p in ("p50", "p99", "max"))
-            first = " / ".join(number((scenario.median(target, f"first_event_us.{p}") or 0) / 1e3, 1) for p in ("p50", "p99"))
+            after = scenario.median(target, "rss_kb_open")
+            gaps = milliseconds(scenario, target, "gap_us", ("p50", "p99", "max"))
+            first = milliseconds(scenario, target, "first_event_us", ("p50", "p99"))
             rows.append([f"{target}, {name}", number(open_calls), number(scenario.median(target, "cpu_us_per_token"), 1), *against(scenario, target, "cpu_us_per_token"),
-                         number(each), number(after and after / 1024, 1), gaps, first])
+                         number(each_kb(scenario, target)), number(after and after / 1024, 1), gaps, first])
     return grid(head, rows)
+
+
+#: by a scenario's ending: how it differs from the one without
+WAYS = {"-h2": "HTTP/2", "-tls": "SageMaker behind TLS"}
+
+
+def ways(rounds, targets) -> str | None:
+    rows = []
+    for name, scenario in rounds.items():
+        ending = next((ending for ending in WAYS if name.endswith(ending)), None)
+        if not ending:
+            continue
+        base = rounds.get(name.removesuffix(ending))
+        key = "cpu_us_per_call" if name.startswith("unary") else "cpu_us_per_token"
+        for target in scenario.by:
+            cost, plain = scenario.median(target, key), base and base.median(target, key)
+            after = scenario.median(target, "rss_kb_open")
+            waits = "latency_us" if name.startswith("unary") else "gap_us"
+            rows.append([f"{target}, {name}", WAYS[ending], number(cost, 1), times(cost / plain if cost and plain else None),
+                         number(scenario.median(target, "calls_per_second")) if not name.startswith("paced") else "–",
+                         milliseconds(scenario, target, waits, ("p50", "p99")), number(each_kb(scenario, target)) if name.startswith("paced") else "–",
+                         number(after and after / 1024, 1)])
+    return grid(["by another way", "", "CPU µs a call or token", "× the plain way", "calls/s", "latency or gap p50 / p99 ms", "KB each", "RSS MB"], rows) if rows else None
+
+
+def overload(rounds, targets) -> str | None:
+    rows = []
+    for name, scenario in rounds.items():
+        if name.startswith(("crowd-", "overload-")):
+            for target in scenario.by:
+                rows.append([f"{target}, {name}", number(scenario.median(target, "calls_per_second")), milliseconds(scenario, target, "latency_us", ("p50", "p99", "max")),
+                             number(scenario.median(target, "refused_per_second")), number(scenario.median(target, "cpu_share"), 2)])
+    return grid(["more callers than places", "calls/s", "p50 / p99 / max ms of those that were taken", "refused/s", "of a core"], rows) if rows else None
 
 
 def process(rounds, targets) -> str | None:

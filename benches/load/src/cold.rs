@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::time::sleep;
 
 use crate::bodies::{self, Size};
-use crate::load::connect;
+use crate::connection::connect;
 use crate::proc;
 use crate::report::round;
 use crate::sign::Signer;

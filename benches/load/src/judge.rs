@@ -2,7 +2,8 @@
 //! also all checksums, the JSON and the order of events.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
 use memchr::memmem;
 use serde_json::Value;
 
@@ -16,20 +17,32 @@ pub struct Due {
     pub api: Api,
     pub stream: bool,
     pub full: bool,
+    /// A full gateway may say so.
+    pub refusals: bool,
     tokens: usize,
     text: String,
 }
 
 impl Due {
-    pub fn new(spec: Spec, api: Api, stream: bool, full: bool) -> Self {
-        Self { api, stream, full, tokens: spec.tokens().count(), text: spec.text() }
+    pub fn new(spec: Spec, api: Api, stream: bool, full: bool, refusals: bool) -> Self {
+        Self { api, stream, full, refusals, tokens: spec.tokens().count(), text: spec.text() }
     }
+}
+
+/// What an answer is, if it is none that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Right,
+    /// The gateway was full, and said so as it should.
+    Refused,
 }
 
 /// Reads one answer.
 pub struct Judge<'a> {
     due: &'a Due,
     status: StatusCode,
+    /// A status of a full gateway, with all that belongs to it.
+    refused: bool,
     reader: Reader,
     body: Vec<u8>,
     /// How much of the text has come.
@@ -43,10 +56,26 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(due: &'a Due, status: StatusCode) -> Self {
+    pub fn new(due: &'a Due, status: StatusCode, headers: &HeaderMap) -> Self {
         let reader = Reader::new(due.full);
         let (body, kinds) = (vec![], vec![]);
-        Self { due, status, reader, body, said: 0, tokens: 0, events: 0, kinds, ended: false }
+        let kind = headers.get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
+        let refused = due.refusals
+            && status == StatusCode::SERVICE_UNAVAILABLE
+            && kind.is_some_and(|kind| kind.starts_with("ServiceUnavailableException"))
+            && headers.contains_key(RETRY_AFTER);
+        Self {
+            due,
+            status,
+            refused,
+            reader,
+            body,
+            said: 0,
+            tokens: 0,
+            events: 0,
+            kinds,
+            ended: false,
+        }
     }
 
     pub fn push(&mut self, data: &[u8]) -> Result<()> {
@@ -99,13 +128,19 @@ impl<'a> Judge<'a> {
     }
 
     /// After the last byte.
-    pub fn finish(self) -> Result<()> {
+    pub fn finish(self) -> Result<Verdict> {
+        if self.refused {
+            let body: Value = serde_json::from_slice(&self.body).context("a refusal's JSON")?;
+            ensure!(body["message"].is_string(), "a refusal without a word: {body}");
+            return Ok(Verdict::Refused);
+        }
         if self.status != StatusCode::OK {
             let text = String::from_utf8_lossy(&self.body);
             bail!("{}: {}", self.status, text.chars().take(300).collect::<String>());
         }
         if !self.due.stream {
-            return self.whole();
+            self.whole()?;
+            return Ok(Verdict::Right);
         }
         ensure!(self.reader.is_empty(), "the stream ended inside a frame");
         ensure!(self.ended, "the stream was cut after {} events", self.events);
@@ -131,7 +166,7 @@ impl<'a> Judge<'a> {
             ];
             ensure!(self.kinds == due, "events in this order: {:?}", self.kinds);
         }
-        Ok(())
+        Ok(Verdict::Right)
     }
 
     fn whole(&self) -> Result<()> {

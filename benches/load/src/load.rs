@@ -1,5 +1,4 @@
-//! The client: so many connections, each of which asks, reads the answer to its end, and asks
-//! again. What counts is what ends inside the window; everything else is only judged.
+//! The client: so many callers, each of whom asks, reads the answer to its end, and asks again. What counts is what ends inside the window; everything else is only judged.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -9,16 +8,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
+use http::Request;
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use serde_json::json;
-use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use crate::bodies::{self, Size};
-use crate::judge::{Due, Judge};
+use crate::connection::{Connection, Connections};
+use crate::judge::{Due, Judge, Verdict};
 use crate::proc;
 use crate::report::{Spread, round};
 use crate::sign::Signer;
@@ -50,20 +48,27 @@ pub struct Options {
     stream: bool,
     #[arg(long, value_enum, default_value = "small")]
     body: Size,
+    /// How many callers there are; over HTTP/1.1 each has a connection
     #[arg(short, long, default_value_t = 1)]
-    connections: usize,
+    callers: usize,
+    /// Over HTTP/2, on so many connections that the callers share
+    #[arg(long, default_value_t = 0)]
+    http2: usize,
     /// How long is measured
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// How long is not measured first, once all connections are open
+    /// How long is not measured first, once all callers have begun
     #[arg(long, default_value_t = 0.3)]
     warm: f64,
-    /// Over how many seconds the connections open
+    /// Over how many seconds the callers begin
     #[arg(long, default_value_t = 0.0)]
     ramp: f64,
-    /// One call on each connection
+    /// One call of each caller
     #[arg(long)]
     once: bool,
+    /// A full gateway may say so; who hears it asks again after so many seconds
+    #[arg(long)]
+    refused_pause: Option<f64>,
     /// So many calls, all of them counted, instead of a window of time
     #[arg(long)]
     calls: Option<u64>,
@@ -89,20 +94,24 @@ struct Tally {
     first_event: Spread,
     first_token: Spread,
     gaps: Spread,
+    /// Calls in the window that a full gateway would not take.
+    refused: u64,
     /// Calls since the start, in the window or not.
     right: u64,
+    all_refused: u64,
     wrong: u64,
     first_wrong: Option<String>,
 }
 
 struct Client {
-    to: SocketAddr,
+    connections: Connections,
     signer: Signer,
     due: Due,
+    refused_pause: Duration,
     tally: RefCell<Tally>,
     counting: Cell<bool>,
     over: Cell<bool>,
-    /// One call on each connection: they begin before the window, and their first events count.
+    /// One call of each caller: they begin before the window, and their first events count.
     once: bool,
     /// Calls that may still begin.
     left: Cell<u64>,
@@ -131,13 +140,13 @@ pub async fn run(options: Options) -> Result<()> {
     }
     client.counting.set(options.calls.is_some());
     let mut began = Used::now(options.pid)?;
-    let step = Duration::from_secs_f64(options.ramp) / u32::try_from(options.connections.max(1))?;
-    let workers: Vec<_> = (0..options.connections)
+    let step = Duration::from_secs_f64(options.ramp) / u32::try_from(options.callers.max(1))?;
+    let workers: Vec<_> = (0..options.callers)
         .map(|index| {
             let (client, once) = (Rc::clone(&client), options.once);
             spawn_local(async move {
                 sleep(step * u32::try_from(index).unwrap_or_default()).await;
-                client.work(once).await;
+                client.work(index, once).await;
             })
         })
         .collect();
@@ -168,10 +177,12 @@ pub async fn run(options: Options) -> Result<()> {
     let each = |sum: f64, count: u64| (count > 0).then(|| round(sum / count as f64));
     let measured = options.pid.is_some();
     let line = json!({
-        "endpoint": options.endpoint, "connections": options.connections,
+        "endpoint": options.endpoint, "callers": options.callers,
         "seconds": round(seconds), "calls": tally.calls, "tokens": tally.tokens,
-        "right": tally.right, "wrong": tally.wrong, "first_wrong": tally.first_wrong,
+        "right": tally.right, "refused": tally.all_refused, "wrong": tally.wrong,
+        "first_wrong": tally.first_wrong,
         "calls_per_second": round(tally.calls as f64 / seconds),
+        "refused_per_second": round(tally.refused as f64 / seconds),
         "tokens_per_second": round(tally.tokens as f64 / seconds),
         "cpu_us_per_call": each(cpu_us, tally.calls).filter(|_| measured),
         "cpu_us_per_token": each(cpu_us, tally.tokens).filter(|_| measured),
@@ -212,9 +223,10 @@ fn client(options: &Options) -> Result<Client> {
         "only a gateway makes one answer of {endpoint}"
     );
     Ok(Client {
-        to: options.to,
+        connections: Connections::new(options.to, options.http2),
         signer: Signer::new(service, &options.to.to_string(), &path, body)?,
-        due: Due::new(spec, api, stream, options.full),
+        due: Due::new(spec, api, stream, options.full, options.refused_pause.is_some()),
+        refused_pause: Duration::from_secs_f64(options.refused_pause.unwrap_or_default()),
         tally: RefCell::default(),
         counting: Cell::new(false),
         over: Cell::new(false),
@@ -224,55 +236,67 @@ fn client(options: &Options) -> Result<Client> {
     })
 }
 
-type Connection = SendRequest<Full<Bytes>>;
-
 impl Client {
-    async fn work(&self, once: bool) {
+    async fn work(&self, caller: usize, once: bool) {
         let mut connection = None;
         while !self.over.get() && self.left.get() > 0 {
             self.left.set(self.left.get() - 1);
-            let result = timeout(PATIENCE, self.call(&mut connection)).await;
+            let result = timeout(PATIENCE, self.call(caller, &mut connection)).await;
             let result = result.context("no answer in time").and_then(|inner| inner);
-            let mut tally = self.tally.borrow_mut();
-            match result {
-                Ok(()) => tally.right += 1,
-                Err(error) => {
-                    connection = None;
-                    tally.wrong += 1;
-                    tally.first_wrong.get_or_insert_with(|| format!("{error:#}"));
-                    if tally.wrong >= TOO_MANY {
-                        self.over.set(true);
-                    }
-                }
+            if result.is_err() {
+                connection = None;
             }
+            let refused = matches!(result, Ok(Verdict::Refused));
+            self.note(result);
             if once {
                 break;
+            }
+            if refused {
+                sleep(self.refused_pause).await;
             }
         }
     }
 
-    async fn call(&self, connection: &mut Option<Connection>) -> Result<()> {
-        let sender = match connection {
-            Some(sender) if !sender.is_closed() => sender,
-            _ => connection.insert(self.connect().await?),
+    fn note(&self, result: Result<Verdict>) {
+        let mut tally = self.tally.borrow_mut();
+        match result {
+            Ok(Verdict::Right) => tally.right += 1,
+            Ok(Verdict::Refused) => {
+                tally.all_refused += 1;
+                tally.refused += u64::from(self.counting.get());
+            }
+            Err(error) => {
+                tally.wrong += 1;
+                tally.first_wrong.get_or_insert_with(|| format!("{error:#}"));
+                if tally.wrong >= TOO_MANY {
+                    self.over.set(true);
+                }
+            }
+        }
+    }
+
+    async fn call(&self, caller: usize, own: &mut Option<Connection>) -> Result<Verdict> {
+        let connection = match own {
+            Some(connection) if !connection.is_closed() => connection,
+            _ => own.insert(self.connections.of(caller).await?),
         };
-        sender.ready().await?;
+        connection.ready().await?;
         let request = self.signer.request()?;
         let began = Instant::now();
         self.open.set(self.open.get() + 1);
-        let result = self.answer(sender, request, began).await;
+        let result = self.answer(connection, request, began).await;
         self.open.set(self.open.get() - 1);
         result
     }
 
     async fn answer(
         &self,
-        sender: &mut Connection,
-        request: http::Request<Full<Bytes>>,
+        connection: &mut Connection,
+        request: Request<Full<Bytes>>,
         began: Instant,
-    ) -> Result<()> {
-        let answer = sender.send_request(request).await?;
-        let mut judge = Judge::new(&self.due, answer.status());
+    ) -> Result<Verdict> {
+        let answer = connection.send(request).await?;
+        let mut judge = Judge::new(&self.due, answer.status(), answer.headers());
         let mut body = answer.into_body();
         let (mut first_event, mut last_token) = (None, None);
         while let Some(frame) = body.frame().await {
@@ -307,28 +331,12 @@ impl Client {
             }
         }
         let took = began.elapsed();
-        judge.finish()?;
-        if self.counting.get() {
+        let verdict = judge.finish()?;
+        if self.counting.get() && verdict == Verdict::Right {
             let mut tally = self.tally.borrow_mut();
             tally.calls += 1;
             tally.latency.add(took);
         }
-        Ok(())
+        Ok(verdict)
     }
-
-    async fn connect(&self) -> Result<Connection> {
-        connect(self.to).await
-    }
-}
-
-/// One connection, kept open by a task of its own.
-pub async fn connect(to: SocketAddr) -> Result<Connection> {
-    let socket = TcpStream::connect(to).await.with_context(|| format!("connecting to {to}"))?;
-    socket.set_nodelay(true)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
-    spawn_local(async move {
-        // Its end reaches the sender.
-        let _ = connection.await;
-    });
-    Ok(sender)
 }

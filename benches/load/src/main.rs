@@ -2,6 +2,7 @@
 
 mod bodies;
 mod cold;
+mod connection;
 mod floor;
 mod frames;
 mod hand;

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::bodies::{self, Size};
-use crate::load::connect;
+use crate::connection::connect;
 use crate::report::round;
 use crate::sign::Signer;
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
+use super::images;
 use super::messages::{self, Turn};
 use super::tools::{self, Choice, Function};
 use super::{Mode, Options};
@@ -51,9 +52,9 @@ pub(super) fn body(ask: &Ask, bos: usize, mode: Mode, options: &Options) -> Resu
         Input::Prompt(prompt) => Sent::Prompt(text_alone(prompt)?.get(bos..).unwrap_or_default()),
     };
     refuse_fields(&ask.parameters, &input)?;
-    let room = match &input {
-        Sent::Chat { messages, .. } => messages::length(messages),
-        Sent::Prompt(prompt) => prompt.len(),
+    let (images, room) = match &input {
+        Sent::Chat { messages, .. } => (messages::images(messages), messages::length(messages)),
+        Sent::Prompt(prompt) => (vec![], prompt.len()),
     };
     let body = Body {
         response_format: response_format(&ask.parameters.output)?,
@@ -63,9 +64,7 @@ pub(super) fn body(ask: &Ask, bos: usize, mode: Mode, options: &Options) -> Resu
         options,
         mode,
     };
-    let mut bytes = Vec::with_capacity(room + BESIDES);
-    serde_json::to_writer(&mut bytes, &body).map_err(|error| Error::internal().because(error))?;
-    Ok(bytes)
+    images::write(&body, images, room + BESIDES).map_err(|error| Error::internal().because(error))
 }
 
 /// A completion has no place for images.

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
-use serde::ser::Serializer;
 
+use super::images::DataUrl;
 use super::{Options, ReasoningHistory};
 use crate::converse::{
     ContentBlock, Conversation, Message, ReasoningContent, Role, ToolResultBlock, ToolUseBlock,
@@ -70,39 +70,40 @@ pub(super) struct ImageUrl<'a> {
     url: DataUrl<'a>,
 }
 
-/// Written straight into the body: an image is never copied, though its letters are looked at.
-struct DataUrl<'a> {
-    media_type: &'static str,
-    base64: &'a str,
-}
-
-impl fmt::Display for DataUrl<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "data:{};base64,{}", self.media_type, self.base64)
+impl<'a> Turn<'a> {
+    fn content(&self) -> Option<&Content<'a>> {
+        match self {
+            Self::System { content } | Self::User { content } => Some(content),
+            Self::Assistant { content, .. } => content.as_ref(),
+            Self::Tool { .. } => None,
+        }
     }
 }
 
-impl Serialize for DataUrl<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+/// The images that are shown, in the order in which they are written.
+pub(super) fn images<'a>(turns: &[Turn<'a>]) -> Vec<DataUrl<'a>> {
+    let contents = turns.iter().filter_map(Turn::content);
+    let parts = contents.filter_map(|content| match content {
+        Content::Text(_) => None,
+        Content::Parts(parts) => Some(parts),
+    });
+    let images = parts.flatten().filter_map(|part| match part {
+        Part::Text { .. } => None,
+        Part::ImageUrl { image_url } => Some(image_url.url),
+    });
+    images.collect()
 }
 
 /// How long texts and images are as they are written, in bytes, but for what must be escaped: with
 /// that much room an image is not copied because the body has to grow behind it.
 pub(super) fn length(turns: &[Turn<'_>]) -> usize {
-    let content = |content: &Content<'_>| match content {
-        Content::Text(text) => text.len(),
-        Content::Parts(parts) => parts.iter().map(Part::length).sum(),
+    let length = |turn: &Turn<'_>| match (turn, turn.content()) {
+        (Turn::Tool { content, .. }, _) => content.len(),
+        (_, Some(Content::Text(text))) => text.len(),
+        (_, Some(Content::Parts(parts))) => parts.iter().map(Part::length).sum(),
+        (_, None) => 0,
     };
-    turns
-        .iter()
-        .map(|turn| match turn {
-            Turn::System { content: said } | Turn::User { content: said } => content(said),
-            Turn::Assistant { content: said, .. } => said.as_ref().map_or(0, content),
-            Turn::Tool { content, .. } => content.len(),
-        })
-        .sum()
+    turns.iter().map(length).sum()
 }
 
 impl Part<'_> {

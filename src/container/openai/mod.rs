@@ -8,6 +8,7 @@ mod answer;
 mod calls;
 mod chunk;
 mod encode;
+mod images;
 mod messages;
 mod prompt;
 mod tools;
