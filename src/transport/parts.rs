@@ -36,6 +36,12 @@ pub(super) trait Pieces: Send + Unpin {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>>;
 }
 
+impl<S: Stream<Item = Result<Bytes>> + Send + Unpin> Pieces for S {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        Pin::new(self).poll_next(cx)
+    }
+}
+
 /// Pieces as they come, with at most `idle` between two of them.
 pub(super) struct Parts<P> {
     pieces: P,

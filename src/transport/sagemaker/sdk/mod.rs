@@ -18,9 +18,9 @@ use aws_sdk_sagemakerruntime::types::error::ResponseStreamError;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use std::time::Duration;
 use tokio::time::timeout;
 
+use super::super::parts::Parts;
 use super::super::{Failure, Hints, Transport, too_slow};
 use super::{Address, Patience};
 use crate::Result;
@@ -98,7 +98,7 @@ impl Transport for ThroughSdk {
         hints: &'a Hints,
     ) -> BoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(async move {
-            let size = payload.body.len();
+            let (size, apart) = (payload.body.len(), payload.parts_matter);
             let call = described!(
                 self.client.invoke_endpoint_with_response_stream(),
                 self,
@@ -110,26 +110,20 @@ impl Transport for ThroughSdk {
                 .await
                 .map_err(|_| too_slow("begin to answer"))?
                 .map_err(|error| failure::stream(&error, size))?;
-            Ok(Reply {
-                content_type: answer.content_type,
-                body: parts(answer.body, self.patience.idle),
-            })
+            let parts = Parts::new(pieces(answer.body), self.patience.idle, apart);
+            Ok(Reply { content_type: answer.content_type, body: Box::pin(parts) })
         })
     }
 }
 
 /// The bytes of the payload parts, as they come.
-fn parts(
+fn pieces(
     events: EventReceiver<ResponseStream, ResponseStreamError>,
-    idle: Duration,
 ) -> BoxStream<'static, Result<Bytes>> {
-    Box::pin(futures_util::stream::unfold(Some(events), move |events| async move {
+    Box::pin(futures_util::stream::unfold(Some(events), |events| async {
         let mut events = events?;
         loop {
-            let Ok(next) = timeout(idle, events.recv()).await else {
-                return Some((Err(too_slow("send the next part of its answer")), None));
-            };
-            match next {
+            match events.recv().await {
                 Ok(Some(ResponseStream::PayloadPart(part))) => {
                     let bytes = part.bytes.map(Blob::into_inner).unwrap_or_default();
                     if !bytes.is_empty() {
