@@ -179,7 +179,7 @@ class Front(Nginx):
     def configure(self, upstream: int, files: int) -> None:
         key, self.certificate = self.home / "key.pem", self.home / "certificate.pem"
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
              "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(key), "-out", str(self.certificate)],
             check=True, capture_output=True)
         super().configure(upstream, files, kind=" ssl", tls=f"ssl_certificate {self.certificate}; ssl_certificate_key {key};")
