@@ -46,17 +46,12 @@ fn stream<S: Speak>(
     let writer = Writer { speak, record, events: vec![], buffer: BytesMut::new() };
     futures_util::stream::unfold(Some((answer, writer, limit)), |state| async move {
         let (mut answer, mut writer, mut limit) = state?;
-        loop {
-            // The head has left: a panic, too, becomes a part of the stream that says so.
-            let next = limit.on(answer.next(&mut writer.events));
-            let next = AssertUnwindSafe(next).catch_unwind().await;
-            let next = next.unwrap_or_else(|_| Err(Error::internal().because("a panic")));
-            match writer.write(next) {
-                (bytes, true) if bytes.is_empty() => {}
-                (bytes, true) => return Some((bytes, Some((answer, writer, limit)))),
-                (bytes, false) => return Some((bytes, None)),
-            }
-        }
+        // The head has left: a panic, too, becomes a part of the stream that says so.
+        let next = limit.on(answer.next(&mut writer.events));
+        let next = AssertUnwindSafe(next).catch_unwind().await;
+        let next = next.unwrap_or_else(|_| Err(Error::internal().because("a panic")));
+        let (bytes, more) = writer.write(next);
+        Some((bytes, more.then_some((answer, writer, limit))))
     })
 }
 

@@ -214,3 +214,22 @@ async fn who_leaves_one_stream_of_many_unread_loses_that_one() {
     let rest = http_body_util::BodyExt::collect(unread.into_body()).await;
     assert!(rest.is_err(), "what is missing is not taken for the end");
 }
+
+/// A client of HTTP/2 counts frames without a byte, and takes the hundredth for an attack.
+#[tokio::test]
+async fn one_http2_connection_carries_stream_after_stream() {
+    let pair = pair("", "");
+    let at = pair.gateway.address;
+    let stream = TokioIo::new(TcpStream::connect(at).await.unwrap());
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    for n in 0..120 {
+        let answer = client.send_request(request(at, STREAM, ASK)).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let read = http_body_util::BodyExt::collect(answer.into_body()).await;
+        let read = read.unwrap_or_else(|error| panic!("stream {n}: {error:?}"));
+        assert!(!read.to_bytes().is_empty());
+    }
+}
