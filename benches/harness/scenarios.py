@@ -66,6 +66,8 @@ def paced(streams: int, rate: int, ramp: float, seconds: float, **more) -> Scena
 UNARY = Scenario("unary-64", "whole answers, 1 KB each way, 64 at once", callers=64)
 STREAM = Scenario("stream-64", "streams of 200 tokens, back to back, 64 at once", endpoint="tokens-200", callers=64, stream=True)
 PACED = paced(1_000, 20, ramp=2.0, seconds=PACED_SECONDS)
+# Half of what one core can do, so that gaps are not its queue.
+HALF = paced(400, 20, ramp=2.0, seconds=PACED_SECONDS)
 
 
 def over_http2(scenario: Scenario) -> Scenario:
@@ -86,12 +88,11 @@ ALL = [
     Scenario("prompt-8", "a prompt of 100 KB, 8 at once", body="prompt", callers=8, quick_calls=40),
     Scenario("image-1", "an image of 5 MB, one at a time", body="image", fresh=True, quick_calls=5),
     PACED,
-    # Half of what one core can do, so that gaps are not its queue.
-    paced(400, 20, ramp=2.0, seconds=PACED_SECONDS),
+    HALF,
     # Two descriptors for each in a proxy, and many systems allow 20,000.
     paced(9_000, 1, ramp=10.0, seconds=10.0, single=True),
     *map(over_http2, (UNARY, STREAM, PACED)),
-    *map(behind_tls, (UNARY, STREAM, PACED)),
+    *map(behind_tls, (UNARY, STREAM, HALF)),
     Scenario("crowd-256", "whole answers, 256 at once, all of them taken", callers=256, proxies=False),
     Scenario("overload-256", "the same, of which 32 may be there: 8 in flight, 24 that wait; who is refused asks again after 50 ms",
              callers=256, limits="max_calls = 8\nqueue = 24\n", refused_pause=0.05, fresh=True, proxies=False),
