@@ -140,28 +140,22 @@ fn frames(
     futures_util::stream::unfold(Some(state), move |state| async move {
         let (mut parts, mut decoder, mut limit, record) = state?;
         let mut out = BytesMut::new();
-        loop {
-            let failure = match limit.on(next(&mut parts)).await {
-                Ok(Some(bytes)) => {
-                    decoder.push(&bytes);
-                    let read = whole_frames(&mut decoder, &mut out, &record);
-                    if read.is_ok() && out.is_empty() {
-                        continue;
-                    }
-                    read.err()
-                }
-                Ok(None) if decoder.finish().is_ok() => return None,
-                Ok(None) => Some(transport::broken().because(frame::Error::Truncated)),
-                Err(error) => Some(error),
-            };
-            let Some(error) = failure else {
-                return Some((out.freeze(), Some((parts, decoder, limit, record))));
-            };
-            record.upstream_failed(None, UpstreamFailure::InAnswer);
-            record.failed(&error);
-            broken(&error, exceptions, &mut out);
-            return Some((out.freeze(), None));
-        }
+        let failure = match limit.on(next(&mut parts)).await {
+            Ok(Some(bytes)) => {
+                decoder.push(&bytes);
+                whole_frames(&mut decoder, &mut out, &record).err()
+            }
+            Ok(None) if decoder.finish().is_ok() => return None,
+            Ok(None) => Some(transport::broken().because(frame::Error::Truncated)),
+            Err(error) => Some(error),
+        };
+        let Some(error) = failure else {
+            return Some((out.freeze(), Some((parts, decoder, limit, record))));
+        };
+        record.upstream_failed(None, UpstreamFailure::InAnswer);
+        record.failed(&error);
+        broken(&error, exceptions, &mut out);
+        Some((out.freeze(), None))
     })
 }
 

@@ -39,23 +39,27 @@ const BESIDES: usize = 1 << 10;
 
 /// The body for `ask`. A prompt is sent without its first `bos` bytes.
 pub(super) fn body(ask: &Ask, bos: usize, mode: Mode, options: &Options) -> Result<Vec<u8>> {
-    let input = match &ask.input {
-        Input::Conversation(conversation) => Sent::Chat {
-            messages: messages::turns(conversation, options)?,
-            tools: tools::functions(conversation.tools.as_ref(), &options.guard)?,
-            choice: conversation
-                .tools
-                .as_ref()
-                .and_then(|config| config.tool_choice.as_ref())
-                .map(Choice::from),
-        },
-        Input::Prompt(prompt) => Sent::Prompt(text_alone(prompt)?.get(bos..).unwrap_or_default()),
+    let (input, images, length) = match &ask.input {
+        Input::Conversation(conversation) => {
+            let (messages, images) = messages::turns(conversation, options)?;
+            let length = messages::length(&messages);
+            let input = Sent::Chat {
+                messages,
+                tools: tools::functions(conversation.tools.as_ref(), &options.guard)?,
+                choice: conversation
+                    .tools
+                    .as_ref()
+                    .and_then(|config| config.tool_choice.as_ref())
+                    .map(Choice::from),
+            };
+            (input, images, length)
+        }
+        Input::Prompt(prompt) => {
+            let text = text_alone(prompt)?.get(bos..).unwrap_or_default();
+            (Sent::Prompt(text), vec![], text.len())
+        }
     };
     refuse_fields(&ask.parameters, &input)?;
-    let (images, room) = match &input {
-        Sent::Chat { messages, .. } => (messages::images(messages), messages::length(messages)),
-        Sent::Prompt(prompt) => (vec![], prompt.len()),
-    };
     let body = Body {
         response_format: response_format(&ask.parameters.output)?,
         rendered: Rendered::new(&ask.parameters, &input, options)?,
@@ -64,7 +68,7 @@ pub(super) fn body(ask: &Ask, bos: usize, mode: Mode, options: &Options) -> Resu
         options,
         mode,
     };
-    images::write(&body, images, room + BESIDES).map_err(|error| Error::internal().because(error))
+    images::write(&body, images, length + BESIDES).map_err(|error| Error::internal().because(error))
 }
 
 /// A completion has no place for images.

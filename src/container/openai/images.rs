@@ -8,7 +8,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
-/// An image as the container reads it. Serialized, it is a mark for [`Images`].
+/// An image as the container reads it.
 #[derive(Clone, Copy)]
 pub(super) struct DataUrl<'a> {
     pub(super) media_type: &'static str,
@@ -16,11 +16,14 @@ pub(super) struct DataUrl<'a> {
     pub(super) base64: &'a str,
 }
 
-/// What stands for an image in JSON that [`Images`] has not written. Raw JSON of this kind comes
-/// from nowhere else: what callers say is raw only if it is long.
+/// What stands for an image until [`Images`] writes the one that is next.
+#[derive(Clone, Copy)]
+pub(super) struct Mark;
+
+/// Raw JSON of this kind comes from nowhere else: what callers say is raw only if it is long.
 const MARK: &str = r#""\u0000""#;
 
-impl Serialize for DataUrl<'_> {
+impl Serialize for Mark {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serde_json::from_str::<&RawValue>(MARK).map_err(S::Error::custom)?.serialize(serializer)
     }
@@ -44,14 +47,15 @@ impl Formatter for Images<'_, '_> {
     }
 }
 
-/// `body` as JSON, in memory of `room` bytes to begin with; its images in the order in which they
-/// are serialized.
+/// `body` as JSON, its `images` in the order of their marks. There is `room` for the rest of it from
+/// the start, in bytes: an image is not copied because the body has to grow behind it.
 pub(super) fn write(
     body: &impl Serialize,
     images: Vec<DataUrl<'_>>,
     room: usize,
 ) -> serde_json::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(room);
+    let shown: usize = images.iter().map(|image| image.base64.len()).sum();
+    let mut bytes = Vec::with_capacity(room + shown);
     let mut images = images.into_iter();
     let formatter = Images(&mut images);
     body.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
@@ -70,15 +74,15 @@ mod tests {
     #[derive(Serialize)]
     struct Said<'a> {
         text: &'a str,
-        first: DataUrl<'a>,
-        more: Vec<DataUrl<'a>>,
+        first: Mark,
+        more: Vec<Mark>,
     }
 
     #[test]
     fn each_image_is_written_in_its_place_and_a_mark_of_a_caller_is_text() {
         let image = |base64| DataUrl { media_type: "image/png", base64 };
         let all = [image("AAAA"), image("iVBOR/+="), image("")];
-        let said = Said { text: "\0", first: all[0], more: all[1..].to_vec() };
+        let said = Said { text: "\0", first: Mark, more: vec![Mark; 2] };
         let written = String::from_utf8(write(&said, all.to_vec(), 0).unwrap()).unwrap();
         let expected = concat!(
             r#"{"text":"\u0000","first":"data:image/png;base64,AAAA","#,
@@ -91,7 +95,7 @@ mod tests {
     fn images_and_marks_must_be_as_many() {
         let image = DataUrl { media_type: "image/png", base64: "AAAA" };
         for (shown, given) in [(0, 1), (1, 0), (2, 1)] {
-            assert!(write(&vec![image; shown], vec![image; given], 0).is_err(), "{shown} {given}");
+            assert!(write(&vec![Mark; shown], vec![image; given], 0).is_err(), "{shown} {given}");
         }
     }
 }

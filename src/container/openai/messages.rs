@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::images::DataUrl;
+use super::images::{DataUrl, Mark};
 use super::{Options, ReasoningHistory};
 use crate::converse::{
     ContentBlock, Conversation, Message, ReasoningContent, Role, ToolResultBlock, ToolUseBlock,
@@ -61,47 +61,25 @@ pub(super) enum Part<'a> {
         text: Cow<'a, str>,
     },
     ImageUrl {
-        image_url: ImageUrl<'a>,
+        image_url: ImageUrl,
     },
 }
 
 #[derive(Serialize)]
-pub(super) struct ImageUrl<'a> {
-    url: DataUrl<'a>,
+pub(super) struct ImageUrl {
+    url: Mark,
 }
 
-impl<'a> Turn<'a> {
-    fn content(&self) -> Option<&Content<'a>> {
-        match self {
-            Self::System { content } | Self::User { content } => Some(content),
-            Self::Assistant { content, .. } => content.as_ref(),
-            Self::Tool { .. } => None,
-        }
-    }
-}
-
-/// The images that are shown, in the order in which they are written.
-pub(super) fn images<'a>(turns: &[Turn<'a>]) -> Vec<DataUrl<'a>> {
-    let contents = turns.iter().filter_map(Turn::content);
-    let parts = contents.filter_map(|content| match content {
-        Content::Text(_) => None,
-        Content::Parts(parts) => Some(parts),
-    });
-    let images = parts.flatten().filter_map(|part| match part {
-        Part::Text { .. } => None,
-        Part::ImageUrl { image_url } => Some(image_url.url),
-    });
-    images.collect()
-}
-
-/// How long texts and images are as they are written, in bytes, but for what must be escaped: with
-/// that much room an image is not copied because the body has to grow behind it.
+/// How long the texts are as they are written, in bytes, but for what must be escaped.
 pub(super) fn length(turns: &[Turn<'_>]) -> usize {
-    let length = |turn: &Turn<'_>| match (turn, turn.content()) {
-        (Turn::Tool { content, .. }, _) => content.len(),
-        (_, Some(Content::Text(text))) => text.len(),
-        (_, Some(Content::Parts(parts))) => parts.iter().map(Part::length).sum(),
-        (_, None) => 0,
+    let content = |content: &Content<'_>| match content {
+        Content::Text(text) => text.len(),
+        Content::Parts(parts) => parts.iter().map(Part::length).sum(),
+    };
+    let length = |turn: &Turn<'_>| match turn {
+        Turn::System { content: said } | Turn::User { content: said } => content(said),
+        Turn::Assistant { content: said, .. } => said.as_ref().map_or(0, content),
+        Turn::Tool { content, .. } => content.len(),
     };
     turns.iter().map(length).sum()
 }
@@ -110,7 +88,7 @@ impl Part<'_> {
     fn length(&self) -> usize {
         match self {
             Self::Text { text } => text.len(),
-            Self::ImageUrl { image_url } => image_url.url.base64.len(),
+            Self::ImageUrl { .. } => 0,
         }
     }
 }
@@ -128,13 +106,14 @@ struct Called<'a> {
     arguments: String,
 }
 
-/// The messages of a conversation: its system prompts as one, then its turns.
+/// The messages of a conversation: its system prompts as one, then its turns. And the images that
+/// belong to their marks, in the order in which those are written.
 pub(super) fn turns<'a>(
     conversation: &'a Conversation,
     options: &'a Options,
-) -> Result<Vec<Turn<'a>>> {
+) -> Result<(Vec<Turn<'a>>, Vec<DataUrl<'a>>)> {
     let turns = Vec::with_capacity(conversation.messages.len() + 1);
-    let mut writer = Writer { options, turns, images: 0 };
+    let mut writer = Writer { options, turns, images: vec![] };
     let system = Said::system(&conversation.system);
     if !system.is_empty() {
         let content = writer.content(system, "system")?;
@@ -157,7 +136,7 @@ pub(super) fn turns<'a>(
             }
         }
     }
-    Ok(writer.turns)
+    Ok((writer.turns, writer.images))
 }
 
 /// The place of a message's words as a whole: several blocks may have become one text.
@@ -173,8 +152,8 @@ impl fmt::Display for Whole {
 struct Writer<'a> {
     options: &'a Options,
     turns: Vec<Turn<'a>>,
-    /// How many images the whole request has shown.
-    images: usize,
+    /// Those that the whole request has shown.
+    images: Vec<DataUrl<'a>>,
 }
 
 impl<'a> Writer<'a> {
@@ -279,14 +258,14 @@ impl<'a> Writer<'a> {
         if !self.options.images {
             return Err(unsupported("image"));
         }
-        self.images += 1;
-        if let Some(limit) = self.options.max_images.filter(|limit| self.images > *limit) {
+        self.images.push(DataUrl { media_type: image.media_type, base64: image.base64 });
+        let shown = self.images.len();
+        if let Some(limit) = self.options.max_images.filter(|limit| shown > *limit) {
             return Err(Error::validation(format!(
                 "The request has more images than this model takes, which is {limit}. Remove \
                  images and try again."
             )));
         }
-        let url = DataUrl { media_type: image.media_type, base64: image.base64 };
-        Ok(Part::ImageUrl { image_url: ImageUrl { url } })
+        Ok(Part::ImageUrl { image_url: ImageUrl { url: Mark } })
     }
 }
